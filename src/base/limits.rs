@@ -1,0 +1,121 @@
+//! Every limit of the house in one place, each with its reason; their relations are checked when
+//! this file compiles. What happens when one is reached is said where it is enforced.
+
+use std::time::Duration;
+
+// --- threads and channels ---------------------------------------------------------------------
+
+/// Stack of a connection's thread: the deepest handler needs under 100 KiB.
+pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
+/// One death is enough to end the process; a few more for the log.
+pub const DEATHS_QUEUED_MAX: usize = 8;
+
+// --- HTTP -------------------------------------------------------------------------------------
+
+/// Connections served at once; the next ones wait in the listener's backlog.
+pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// Request line and headers together.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
+/// Headers of one request.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// A request's body: the largest legitimate one (`set_config`) has a few hundred bytes.
+pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// From a request's first byte to its head's last.
+pub const HTTP_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// From the head to the body's last byte.
+pub const HTTP_BODY_TIME_MAX: Duration = Duration::from_secs(20);
+/// Between two requests on one connection.
+pub const HTTP_IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+/// One write to a client that does not read.
+pub const HTTP_WRITE_TIME_MAX: Duration = Duration::from_secs(20);
+
+// --- live feed --------------------------------------------------------------------------------
+
+/// Dashboards at once, unless configured (contract: web-client.md); the next is closed with 1013.
+pub const LIVE_CLIENTS_MAX: usize = 200;
+/// Batches waiting for one dashboard: with a batch each 20 ms, 2 s of a client that does not read.
+pub const LIVE_BATCHES_QUEUED_MAX: usize = 100;
+/// A message from a dashboard; none is needed.
+pub const LIVE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// How long events are gathered into one write.
+pub const LIVE_BATCH_TIME: Duration = Duration::from_millis(20);
+
+// --- MQTT -------------------------------------------------------------------------------------
+
+/// A packet (contract: mqtt.md); a larger one ends the connection.
+pub const MQTT_PACKET_BYTES_MAX: usize = 64 * 1024;
+/// Connections that the gate lets in, unless configured.
+pub const MQTT_CONNECTIONS_MAX: usize = 10_000;
+/// What the library is told, far above the gate's own cap: reaching it poisons the library.
+pub const MQTT_LIBRARY_CONNECTIONS_MAX: usize = 100_000;
+/// Time for CONNECT after the socket opens.
+pub const MQTT_CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
+/// Messages a second from one client, sustained, off loopback.
+pub const MQTT_MESSAGES_PER_SECOND: u32 = 50;
+/// Filters of one SUBSCRIBE and of one client.
+pub const MQTT_SUBSCRIPTIONS_MAX: usize = 32;
+/// Levels of a topic or filter.
+pub const MQTT_TOPIC_LEVELS_MAX: usize = 8;
+/// A topic or filter.
+pub const MQTT_TOPIC_BYTES_MAX: usize = 200;
+/// A client id.
+pub const MQTT_CLIENT_ID_BYTES_MAX: usize = 160;
+/// How long an acknowledgement may wait for its commit before the connection is closed instead.
+pub const MQTT_RECEIPT_TIME_MAX: Duration = Duration::from_secs(2);
+/// Publishes handed to `ingest` and not yet taken; when full the gate waits (back-pressure).
+pub const INGEST_QUEUED_MAX: usize = 4096;
+
+// --- store ------------------------------------------------------------------------------------
+
+/// Jobs of money waiting for the writer; when full, callers wait.
+pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
+/// Bulk jobs (heartbeat flushes, snapshots) waiting; when full, callers wait.
+pub const STORE_BULK_QUEUED_MAX: usize = 16;
+/// Jobs of one group commit.
+pub const STORE_GROUP_MAX: usize = 256;
+/// Read-only connections.
+pub const STORE_READERS: usize = 8;
+/// Page cache of a connection, KiB.
+pub const STORE_CACHE_KIB: i64 = 2048;
+/// Committed events waiting for `dispatch`; when full the writer waits.
+pub const EVENTS_QUEUED_MAX: usize = 8192;
+
+// --- market -----------------------------------------------------------------------------------
+
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: i64 = 200;
+/// Rows of one page of a limit/offset list.
+pub const LIST_ROWS_MAX: i64 = 1000;
+/// A lease: a year, in seconds.
+pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
+/// GPUs of one worker.
+pub const GPUS_MAX: usize = 64;
+/// A GPU's name, a version, a state's detail: text that is only shown.
+pub const TEXT_BYTES_MAX: usize = 128;
+/// Hashrate of one worker, H/s: far above any rig, far below where sums lose precision.
+pub const HASHRATE_MAX: f64 = 1e15;
+/// Memory of an Argon2id hash that the platform recomputes, KiB (contract: pow.md, m up to 100000).
+pub const DIFFICULTY_KIB_MAX: u32 = 131_072;
+/// A block's hash: the longest PHC string of the network has 150 characters.
+pub const HASH_BYTES_MAX: usize = 256;
+
+// --- auth -------------------------------------------------------------------------------------
+
+/// A sign-in nonce lives this long (contract: rest.md).
+pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
+/// Nonces at once, and for one address; the oldest of the address goes first.
+pub const NONCES_MAX: usize = 100_000;
+/// See [`NONCES_MAX`].
+pub const NONCES_PER_ADDRESS_MAX: usize = 8;
+/// A session token lives this long (contract: rest.md).
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(86_400);
+/// API keys of one account.
+pub const API_KEYS_MAX: i64 = 1000;
+
+const _: () = {
+    assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
+    assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
+    assert!(STORE_GROUP_MAX <= STORE_JOBS_QUEUED_MAX);
+    assert!(LIVE_CLIENTS_MAX < HTTP_CONNECTIONS_MAX, "dashboards leave room for requests");
+    assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
+};
