@@ -1,0 +1,30 @@
+//! The worker protocol over MQTT (contract: mqtt.md): topics and payloads, typed, for both sides.
+//!
+//! Payloads become types here or are refused with the name of the field that is wrong. What a
+//! prototype's client leaves out takes the prototype's default; what has the wrong type is refused.
+
+mod commands;
+mod messages;
+mod topic;
+
+pub use commands::{Command, Control, RegisterAck};
+pub use messages::{Block, Gpu, Heartbeat, Message, Mining, Register, ReportedState, Status, parse};
+pub use topic::{Channel, Topic, TopicError};
+
+use thiserror::Error;
+
+/// Why a payload is refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PayloadError {
+    /// Not a JSON object.
+    #[error("the payload is not a JSON object: {0}")]
+    NotJson(String),
+    /// A field is missing, of the wrong type or out of range.
+    #[error("field {field}: {problem}")]
+    Field {
+        /// The field's name on the wire.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
