@@ -1,1 +1,3 @@
+//! The `xenblocks` program.
+
 fn main() {}

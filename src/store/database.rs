@@ -1,0 +1,164 @@
+//! Opening, locking and migrating the database file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::StoreError;
+use crate::base::limits::STORE_CACHE_KIB;
+
+/// The numbered migrations, applied in order, each in a transaction of its own.
+const MIGRATIONS: [&str; 5] = [
+    include_str!("../../sql/001_ledger.sql"),
+    include_str!("../../sql/002_market.sql"),
+    include_str!("../../sql/003_chain.sql"),
+    include_str!("../../sql/004_access.sql"),
+    include_str!("../../sql/005_history.sql"),
+];
+
+/// The schema version that this program writes.
+#[expect(clippy::cast_possible_wrap, reason = "a handful of migrations")]
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Marks a database as ours in its header: "XENB".
+const APPLICATION_ID: i64 = 0x5845_4e42;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The writable connection together with the lock that makes it the only one.
+pub struct Database {
+    pub(super) connection: Connection,
+    _lock: File,
+}
+
+impl Database {
+    /// Opens `path`, making it and its folder when missing, and brings the schema up to date.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let unreadable = |problem: String| StoreError::Unreadable { path: path.to_owned(), problem };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| unreadable(error.to_string()))?;
+        }
+        let lock = take_lock(path)?;
+        let mut connection = Connection::open(path).map_err(|error| unreadable(error.to_string()))?;
+        check_origin(&connection, path)?;
+        configure(&connection).map_err(|error| unreadable(error.to_string()))?;
+        migrate(&mut connection, path)?;
+        Ok(Database { connection, _lock: lock })
+    }
+
+    /// The connection, for commands that work on the database alone.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+/// Opens an existing database of ours for reading, beside a server that may be running.
+pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let unreadable =
+        |error: rusqlite::Error| StoreError::Unreadable { path: path.to_owned(), problem: error.to_string() };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
+    connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB).map_err(unreadable)?;
+    check_origin(&connection, path)?;
+    Ok(connection)
+}
+
+fn take_lock(path: &Path) -> Result<File, StoreError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    let unreadable = |problem: String| StoreError::Unreadable { path: lock_path.clone(), problem };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path)
+        .map_err(|error| unreadable(error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(unreadable(error.to_string())),
+    }
+}
+
+fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        let origin = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok((tables, origin, version))
+    };
+    let (tables, origin, found) = read()
+        .map_err(|error| StoreError::Unreadable { path: path.to_owned(), problem: error.to_string() })?;
+    if tables > 0 && origin != APPLICATION_ID {
+        return Err(StoreError::Foreign(path.to_owned()));
+    }
+    if found > SCHEMA_VERSION {
+        return Err(StoreError::TooNew { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for (number, sql) in (1..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
+        let apply = |transaction: &Connection| -> rusqlite::Result<()> {
+            transaction.execute_batch(sql)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", number)
+        };
+        let transaction = connection.transaction()?;
+        apply(&transaction).and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
+            path: path.to_owned(),
+            problem: format!("migration {number} failed: {error}"),
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_database_is_ours_and_opens_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("market.db");
+        drop(Database::open(&path).unwrap());
+        let again = Database::open(&path).unwrap();
+        assert!(matches!(Database::open(&path), Err(StoreError::InUse(_))));
+        drop(again);
+        assert!(open_for_reading(&path).is_ok());
+    }
+
+    #[test]
+    fn foreign_newer_and_broken_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let foreign = folder.path().join("prototype.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE accounts (id)").unwrap();
+        assert!(matches!(Database::open(&foreign), Err(StoreError::Foreign(_))));
+
+        let newer = folder.path().join("newer.db");
+        drop(Database::open(&newer).unwrap());
+        Connection::open(&newer).unwrap().pragma_update(None, "user_version", 9999).unwrap();
+        assert!(matches!(Database::open(&newer), Err(StoreError::TooNew { found: 9999, .. })));
+
+        let broken = folder.path().join("broken.db");
+        std::fs::write(&broken, "this is no database at all, not even nearly, however long it goes on")
+            .unwrap();
+        assert!(matches!(Database::open(&broken), Err(StoreError::Unreadable { .. })));
+    }
+}

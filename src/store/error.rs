@@ -1,0 +1,46 @@
+//! What the store reports.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// An error of the database. The message is for operators; callers over REST see a 503.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process holds the database.
+    #[error("{0} is in use by another xenblocks process; stop it or choose another --db-path")]
+    InUse(PathBuf),
+    /// The file cannot be opened or is no database.
+    #[error("cannot open the database {path}: {problem}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system or SQLite says.
+        problem: String,
+    },
+    /// Made by a later release.
+    #[error("{path} has schema version {found}, this program knows {known}; upgrade xenblocks")]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A database of the Python prototype or of something else.
+    #[error("{0} was not made by this program; bring a prototype's database in with `xenblocks import {0}`")]
+    Foreign(PathBuf),
+    /// The transaction could not be committed; nothing of it was stored.
+    #[error("the database could not store the change, nothing was changed: {0}")]
+    NotStored(String),
+    /// A statement failed.
+    #[error("database error: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// The store has been stopped.
+    #[error("the store has stopped")]
+    Stopped,
+    /// A thread could not be started.
+    #[error("cannot start the store's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}

@@ -1,0 +1,300 @@
+//! The writer thread: group commit.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use rusqlite::Connection;
+
+use super::{Database, StoreError};
+use crate::base::limits::{STORE_BULK_QUEUED_MAX, STORE_GROUP_MAX, STORE_JOBS_QUEUED_MAX};
+use crate::base::thread::{Deathwatch, spawn};
+
+/// What a job works with: the connection inside its transaction, and the events it emits.
+pub struct Scope<'a, E> {
+    connection: &'a Connection,
+    events: &'a mut Vec<E>,
+}
+
+impl<E> Scope<'_, E> {
+    /// Tells `event` to the world, after the commit.
+    pub fn emit(&mut self, event: E) {
+        self.events.push(event);
+    }
+}
+
+impl<E> Deref for Scope<'_, E> {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+pub(super) struct Writer<E> {
+    queues: Mutex<Option<Queues<E>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    generation: Arc<AtomicU64>,
+}
+
+struct Queues<E> {
+    jobs: Sender<Box<dyn Job<E>>>,
+    bulk: Sender<Box<dyn Job<E>>>,
+}
+
+/// A job and the way its result goes back.
+trait Job<E>: Send {
+    /// Runs inside the transaction; false when what it did must be undone.
+    fn run(&mut self, scope: &mut Scope<'_, E>) -> bool;
+    /// Called after the commit, or with the reason why there was none.
+    fn finish(self: Box<Self>, commit: Result<(), String>);
+}
+
+impl<E: Send + 'static> Writer<E> {
+    pub(super) fn start(
+        database: Database,
+        events: Sender<E>,
+        watch: &Deathwatch,
+    ) -> Result<Self, StoreError> {
+        let (jobs, job_queue) = bounded(STORE_JOBS_QUEUED_MAX);
+        let (bulk, bulk_queue) = bounded(STORE_BULK_QUEUED_MAX);
+        let generation = Arc::new(AtomicU64::new(0));
+        let committed = generation.clone();
+        let thread = spawn("store", watch, move || {
+            Loop { database, jobs: job_queue, bulk: bulk_queue, events, committed }.run();
+            Ok(())
+        })?;
+        Ok(Writer {
+            queues: Mutex::new(Some(Queues { jobs, bulk })),
+            thread: Mutex::new(Some(thread)),
+            generation,
+        })
+    }
+
+    pub(super) fn submit<T, X, F, D>(&self, job: F, done: D) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        X: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Scope<'_, E>) -> Result<T, X> + Send + 'static,
+        D: FnOnce(Result<T, X>) + Send + 'static,
+    {
+        self.send(|queues| queues.jobs.clone(), Task { job: Some(job), result: None, done })
+    }
+
+    pub(super) fn submit_bulk<T, X, F, D>(&self, job: F, done: D) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        X: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Scope<'_, E>) -> Result<T, X> + Send + 'static,
+        D: FnOnce(Result<T, X>) + Send + 'static,
+    {
+        self.send(|queues| queues.bulk.clone(), Task { job: Some(job), result: None, done })
+    }
+
+    fn send(
+        &self,
+        choose: impl FnOnce(&Queues<E>) -> Sender<Box<dyn Job<E>>>,
+        job: impl Job<E> + 'static,
+    ) -> Result<(), StoreError> {
+        let queue = {
+            let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            choose(queues.as_ref().ok_or(StoreError::Stopped)?)
+        };
+        // Full: the caller waits its turn. Disconnected: the writer is dead.
+        queue.send(Box::new(job)).map_err(|_| StoreError::Stopped)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stop(&self) {
+        drop(self.queues.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // Err: it died of a panic, which the deathwatch has reported.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Task<F, T, X, D> {
+    job: Option<F>,
+    result: Option<Result<T, X>>,
+    done: D,
+}
+
+impl<E, T, X, F, D> Job<E> for Task<F, T, X, D>
+where
+    T: Send,
+    X: From<StoreError> + Send,
+    F: FnOnce(&mut Scope<'_, E>) -> Result<T, X> + Send,
+    D: FnOnce(Result<T, X>) + Send,
+{
+    fn run(&mut self, scope: &mut Scope<'_, E>) -> bool {
+        let job = self.job.take().expect("a job runs once");
+        let result = job(scope);
+        let keep = result.is_ok();
+        self.result = Some(result);
+        keep
+    }
+
+    fn finish(self: Box<Self>, commit: Result<(), String>) {
+        let task = *self;
+        let result = match (task.result, commit) {
+            // A refusal changed nothing and needs no commit to be true.
+            (Some(Err(refusal)), _) => Err(refusal),
+            (Some(done), Ok(())) => done,
+            (None, Ok(())) => Err(StoreError::Stopped.into()),
+            (_, Err(problem)) => Err(StoreError::NotStored(problem).into()),
+        };
+        (task.done)(result);
+    }
+}
+
+struct Loop<E> {
+    database: Database,
+    jobs: Receiver<Box<dyn Job<E>>>,
+    bulk: Receiver<Box<dyn Job<E>>>,
+    events: Sender<E>,
+    committed: Arc<AtomicU64>,
+}
+
+impl<E> Loop<E> {
+    fn run(self) {
+        let mut events = Vec::new();
+        while let Some(first) = self.next() {
+            let mut group = vec![first];
+            let commit = self.transact(&mut group, &mut events).map_err(|error| error.to_string());
+            if let Err(problem) = &commit {
+                log::error!("commit failed, {} jobs undone: {problem}", group.len());
+                events.clear();
+            } else {
+                self.committed.fetch_add(1, Ordering::Release);
+            }
+            for job in group {
+                job.finish(commit.clone());
+            }
+            for event in events.drain(..) {
+                // Disconnected: dispatch is gone, the platform is stopping.
+                let _ = self.events.send(event);
+            }
+        }
+    }
+
+    /// The next job: money before bulk. `None` when both queues are closed and empty.
+    fn next(&self) -> Option<Box<dyn Job<E>>> {
+        // Closed: both queues close together, when the store stops; what waits in the other is done first.
+        select_biased! {
+            recv(self.jobs) -> job => job.or_else(|_| self.bulk.recv()).ok(),
+            recv(self.bulk) -> job => job.or_else(|_| self.jobs.recv()).ok(),
+        }
+    }
+
+    /// Runs the first job and all that wait behind it, each in a savepoint, and commits once.
+    fn transact(&self, group: &mut Vec<Box<dyn Job<E>>>, events: &mut Vec<E>) -> rusqlite::Result<()> {
+        let connection = &self.database.connection;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let ran = self.run_group(group, events);
+        let end = if ran.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = connection.prepare_cached(end).and_then(|mut end| end.execute([]));
+        if ended.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        ran.and(ended.map(drop))
+    }
+
+    fn run_group(&self, group: &mut Vec<Box<dyn Job<E>>>, events: &mut Vec<E>) -> rusqlite::Result<()> {
+        let connection = &self.database.connection;
+        let mut next = 0;
+        while next < group.len() {
+            let emitted = events.len();
+            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            let keep = group[next].run(&mut Scope { connection, events });
+            if !keep {
+                events.truncate(emitted);
+                connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            }
+            connection.prepare_cached("RELEASE job")?.execute([])?;
+            next += 1;
+            if group.len() < STORE_GROUP_MAX {
+                group.extend(self.jobs.try_recv().ok());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Store;
+    use super::*;
+    use crate::base::thread::deathwatch;
+
+    fn store(folder: &tempfile::TempDir) -> (Store<u32>, Receiver<u32>) {
+        let (events, told) = bounded(100);
+        let (watch, _deaths) = deathwatch();
+        (Store::open(&folder.path().join("t.db"), events, &watch).unwrap(), told)
+    }
+
+    fn counter(store: &Store<u32>) -> i64 {
+        let sql = "SELECT value FROM counters WHERE name = 'blocks'";
+        store.read::<_, StoreError, _>(|c| Ok(c.query_row(sql, [], |row| row.get(0))?)).unwrap()
+    }
+
+    fn add(scope: &mut Scope<'_, u32>) -> Result<(), StoreError> {
+        scope.execute("UPDATE counters SET value = value + 1 WHERE name = 'blocks'", [])?;
+        scope.emit(1);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_answered_is_committed_and_then_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, told) = store(&folder);
+        store.write::<(), StoreError, _>(add).unwrap();
+        assert_eq!(counter(&store), 1);
+        assert_eq!(told.recv(), Ok(1));
+        store.stop();
+        assert!(matches!(store.write::<(), StoreError, _>(add), Err(StoreError::Stopped)));
+    }
+
+    #[test]
+    fn a_refused_job_leaves_nothing_and_its_neighbours_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, told) = store(&folder);
+        std::thread::scope(|threads| {
+            for n in 0..40 {
+                let store = &store;
+                let body = move || {
+                    let result = store.write::<(), StoreError, _>(move |scope| {
+                        add(scope)?;
+                        if n % 2 == 0 { Ok(()) } else { Err(StoreError::NotStored("odd".into())) }
+                    });
+                    assert_eq!(result.is_ok(), n % 2 == 0);
+                };
+                threads.spawn(body);
+            }
+        });
+        assert_eq!(counter(&store), 20);
+        assert_eq!(told.len(), 20);
+    }
+
+    #[test]
+    fn jobs_that_wait_when_the_store_stops_are_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _told) = store(&folder);
+        let (done, finished) = bounded(100);
+        for _ in 0..50 {
+            let done = done.clone();
+            store
+                .submit::<(), StoreError, _, _>(add, move |result| done.send(result.is_ok()).unwrap())
+                .unwrap();
+        }
+        store.stop();
+        assert_eq!(finished.try_iter().filter(|ok| *ok).count(), 50);
+        let again = Store::<u32>::open(&folder.path().join("t.db"), bounded(1).0, &deathwatch().0).unwrap();
+        assert_eq!(counter(&again), 50);
+    }
+}
