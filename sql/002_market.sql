@@ -60,12 +60,14 @@ CREATE TABLE leases (
     blocks_found      INTEGER NOT NULL DEFAULT 0,
     hashrate_sum      REAL    NOT NULL DEFAULT 0,
     hashrate_samples  INTEGER NOT NULL DEFAULT 0,
+    settled           INTEGER NOT NULL DEFAULT 0 CHECK (settled IN (0, 1)),
     CHECK ((state = 'active') = (ended_at IS NULL)),
     CHECK (state = 'active' OR (hold = 0 AND interrupted_since IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX leases_one_active_per_worker ON leases (worker_id) WHERE state = 'active';
 CREATE INDEX leases_by_end ON leases (ends_at) WHERE state = 'active';
+CREATE INDEX leases_unsettled ON leases (lease_seq) WHERE settled = 0 AND state <> 'active';
 CREATE INDEX leases_by_worker ON leases (worker_id, lease_seq);
 CREATE INDEX leases_by_consumer ON leases (consumer_id, state, lease_seq);
 CREATE INDEX leases_by_state ON leases (state, lease_seq);

@@ -118,7 +118,8 @@ impl ReportedState {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// From the word on the wire, without regard to case.
+    pub fn parse(text: &str) -> Option<Self> {
         use ReportedState::{Available, Completed, Error, Idle, Leased, Mining, Offline, SelfMining};
         [Idle, Available, Leased, Mining, Completed, Error, SelfMining, Offline]
             .into_iter()

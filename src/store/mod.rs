@@ -5,9 +5,17 @@
 //! transaction, each within its own savepoint, and replies, callbacks and events leave only after
 //! the commit. Nothing else in the program holds a writable connection.
 
+pub mod accounts;
+pub mod blocks;
+pub mod convert;
+pub mod counters;
 mod database;
 mod error;
+pub mod leases;
 mod readers;
+pub mod settlements;
+pub mod transactions;
+pub mod workers;
 mod writer;
 
 use std::path::Path;

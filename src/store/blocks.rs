@@ -1,0 +1,121 @@
+//! The table `blocks`.
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
+
+use super::convert::OptionalAddress;
+use crate::base::{BlockKey, EthAddress, LeaseId, Timestamp, WorkerId};
+
+/// A row.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// Order of recording.
+    pub block_seq: i64,
+    /// The lease; `None` when self-mined.
+    pub lease_id: Option<LeaseId>,
+    /// Who found it.
+    pub worker_id: WorkerId,
+    /// PHC string, or a simulator's text.
+    pub hash: String,
+    /// The key hashed.
+    pub key: BlockKey,
+    /// Whose address was the salt.
+    pub account: Option<EthAddress>,
+    /// Hashes since the block before.
+    pub attempts: i64,
+    /// H/s as text.
+    pub hashrate: String,
+    /// The key begins with the lease's prefix (always so without a lease).
+    pub prefix_valid: bool,
+    /// The chain knows it, or its hash recomputes.
+    pub chain_verified: bool,
+    /// Not looked into yet.
+    pub pending: bool,
+    /// Its number on the chain.
+    pub chain_block_id: Option<i64>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+}
+
+/// The columns of a [`Block`], in the order of [`from_row`].
+pub const COLUMNS: &str = "block_seq, lease_id, worker_id, hash, key, account, attempts, hashrate, prefix_valid, chain_verified, \
+     pending, chain_block_id, created_at";
+
+/// A [`Block`] from a row that begins with [`COLUMNS`].
+pub fn from_row(row: &Row<'_>) -> Result<Block> {
+    Ok(Block {
+        block_seq: row.get(0)?,
+        lease_id: row.get(1)?,
+        worker_id: row.get(2)?,
+        hash: row.get(3)?,
+        key: row.get(4)?,
+        account: row.get::<_, OptionalAddress>(5)?.0,
+        attempts: row.get(6)?,
+        hashrate: row.get(7)?,
+        prefix_valid: row.get(8)?,
+        chain_verified: row.get(9)?,
+        pending: row.get(10)?,
+        chain_block_id: row.get(11)?,
+        created_at: row.get(12)?,
+    })
+}
+
+/// The block with this key.
+pub fn with_key(connection: &Connection, key: &BlockKey) -> Result<Option<Block>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks WHERE key = ?1"))?
+        .query_row([key], from_row)
+        .optional()
+}
+
+/// Blocks that wait to be looked into, oldest first.
+pub fn pending(connection: &Connection, limit: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE pending = 1 ORDER BY block_seq LIMIT ?1"
+        ))?
+        .query_map([limit], from_row)?
+        .collect()
+}
+
+/// Adds a block; false when its key is recorded already. Its `block_seq` is given by the database.
+pub fn insert(connection: &Connection, block: &Block) -> Result<bool> {
+    let added = connection
+        .prepare_cached(
+            "INSERT INTO blocks (lease_id, worker_id, hash, key, account, attempts, hashrate, prefix_valid,
+                                 chain_verified, pending, chain_block_id, created_at)
+             VALUES (:lease, :worker, :hash, :key, :account, :attempts, :hashrate, :prefix, :verified, :pending,
+                     :chain_id, :now)
+             ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":lease": block.lease_id,
+            ":worker": block.worker_id,
+            ":hash": block.hash,
+            ":key": block.key,
+            ":account": OptionalAddress(block.account),
+            ":attempts": block.attempts,
+            ":hashrate": block.hashrate,
+            ":prefix": block.prefix_valid,
+            ":verified": block.chain_verified,
+            ":pending": block.pending,
+            ":chain_id": block.chain_block_id,
+            ":now": block.created_at,
+        })?;
+    Ok(added > 0)
+}
+
+/// Notes what became of a block that waited.
+pub fn decide(
+    connection: &Connection,
+    key: &BlockKey,
+    chain_verified: bool,
+    chain_block_id: Option<i64>,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE blocks SET pending = 0, chain_verified = ?2, chain_block_id = coalesce(?3, chain_block_id)
+             WHERE key = ?1",
+        )?
+        .execute((key, chain_verified, chain_block_id))?;
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! The table `leases`.
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
+
+use super::accounts::words;
+use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
+
+/// Where a lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseState {
+    /// The worker mines for the renter.
+    Active,
+    /// Ended by its time or by being stopped.
+    Completed,
+    /// Ended before it began to count; of imported databases.
+    Cancelled,
+}
+
+words!(LeaseState { Active => "active", Completed => "completed", Cancelled => "cancelled" });
+
+/// A row.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// Order of creation.
+    pub lease_seq: i64,
+    /// Its id.
+    pub lease_id: LeaseId,
+    /// The worker leased.
+    pub worker_id: WorkerId,
+    /// The account that pays.
+    pub consumer_id: AccountId,
+    /// The address mined for.
+    pub consumer_address: EthAddress,
+    /// What every key of the lease begins with.
+    pub prefix: Prefix,
+    /// The worker's price when it was rented.
+    pub price_per_min: Amount,
+    /// Length, seconds.
+    pub duration_sec: i64,
+    /// What the renter's account holds for it.
+    pub hold: Amount,
+    /// Where it stands.
+    pub state: LeaseState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends at the latest.
+    pub ends_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Microseconds without the worker, closed stretches.
+    pub interrupted: i64,
+    /// Since when the worker is away.
+    pub interrupted_since: Option<Timestamp>,
+    /// Blocks counted.
+    pub blocks_found: i64,
+    /// Sum of the hashrates reported in it, H/s.
+    pub hashrate_sum: f64,
+    /// How many were summed.
+    pub hashrate_samples: i64,
+}
+
+impl Lease {
+    /// Mean of the hashrates reported in it, H/s; 0 when there are none.
+    pub fn avg_hashrate(&self) -> f64 {
+        if self.hashrate_samples == 0 { 0.0 } else { self.hashrate_sum / self.hashrate_samples as f64 }
+    }
+}
+
+/// The columns of a [`Lease`], in the order of [`from_row`].
+pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
+     hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, blocks_found, hashrate_sum, hashrate_samples";
+
+/// A [`Lease`] from a row that begins with [`COLUMNS`].
+pub fn from_row(row: &Row<'_>) -> Result<Lease> {
+    Ok(Lease {
+        lease_seq: row.get(0)?,
+        lease_id: row.get(1)?,
+        worker_id: row.get(2)?,
+        consumer_id: row.get(3)?,
+        consumer_address: row.get(4)?,
+        prefix: row.get(5)?,
+        price_per_min: row.get(6)?,
+        duration_sec: row.get(7)?,
+        hold: row.get(8)?,
+        state: row.get(9)?,
+        created_at: row.get(10)?,
+        ends_at: row.get(11)?,
+        ended_at: row.get(12)?,
+        interrupted: row.get(13)?,
+        interrupted_since: row.get(14)?,
+        blocks_found: row.get(15)?,
+        hashrate_sum: row.get(16)?,
+        hashrate_samples: row.get(17)?,
+    })
+}
+
+fn one(connection: &Connection, condition: &str, parameter: impl rusqlite::ToSql) -> Result<Option<Lease>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM leases WHERE {condition}"))?
+        .query_row([parameter], from_row)
+        .optional()
+}
+
+/// The lease with this id.
+pub fn get(connection: &Connection, id: &LeaseId) -> Result<Option<Lease>> {
+    one(connection, "lease_id = ?1", id)
+}
+
+/// The lease that a worker is in.
+pub fn active_of(connection: &Connection, worker: &WorkerId) -> Result<Option<Lease>> {
+    one(connection, "worker_id = ?1 AND state = 'active'", worker)
+}
+
+/// The lease whose keys begin with this prefix.
+pub fn with_prefix(connection: &Connection, prefix: &Prefix) -> Result<Option<Lease>> {
+    one(connection, "prefix = ?1", prefix)
+}
+
+/// All active leases.
+pub fn active(connection: &Connection) -> Result<Vec<Lease>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM leases WHERE state = 'active' ORDER BY lease_seq"))?
+        .query_map([], from_row)?
+        .collect()
+}
+
+/// Active leases whose time is over.
+pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Lease>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM leases WHERE state = 'active' AND ends_at <= ?1 ORDER BY ends_at"
+        ))?
+        .query_map([now], from_row)?
+        .collect()
+}
+
+/// Leases that ended without a settlement, oldest first.
+pub fn unsettled(connection: &Connection) -> Result<Vec<Lease>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM leases WHERE settled = 0 AND state <> 'active' ORDER BY lease_seq"
+        ))?
+        .query_map([], from_row)?
+        .collect()
+}
+
+/// Adds an active lease; its `lease_seq` is given by the database.
+pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO leases (lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min,
+                                 duration_sec, hold, state, created_at, ends_at)
+             VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, :hold, 'active', :created, :ends)",
+        )?
+        .execute(named_params! {
+            ":id": lease.lease_id,
+            ":worker": lease.worker_id,
+            ":consumer": lease.consumer_id,
+            ":address": lease.consumer_address,
+            ":prefix": lease.prefix,
+            ":price": lease.price_per_min,
+            ":duration": lease.duration_sec,
+            ":hold": lease.hold,
+            ":created": lease.created_at,
+            ":ends": lease.ends_at,
+        })?;
+    Ok(())
+}
+
+/// Ends an active lease and releases its hold; what it was interrupted for in all is now known.
+pub fn complete(connection: &Connection, id: &LeaseId, ended_at: Timestamp, interrupted: i64) -> Result<()> {
+    let ended = connection
+        .prepare_cached(
+            "UPDATE leases SET state = 'completed', ended_at = ?2, interrupted = ?3, interrupted_since = NULL, hold = 0
+             WHERE lease_id = ?1 AND state = 'active'",
+        )?
+        .execute((id, ended_at, interrupted))?;
+    assert_eq!(ended, 1, "a lease ends once");
+    Ok(())
+}
+
+/// Notes that a lease has its settlement.
+pub fn mark_settled(connection: &Connection, id: &LeaseId) -> Result<()> {
+    connection.prepare_cached("UPDATE leases SET settled = 1 WHERE lease_id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// Gives a lease a new length and hold.
+pub fn lengthen(
+    connection: &Connection,
+    id: &LeaseId,
+    duration_sec: i64,
+    ends_at: Timestamp,
+    hold: Amount,
+) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET duration_sec = ?2, ends_at = ?3, hold = ?4 WHERE lease_id = ?1")?
+        .execute((id, duration_sec, ends_at, hold))?;
+    Ok(())
+}
+
+/// Sets how long a lease was interrupted, and since when it is.
+pub fn set_interruption(
+    connection: &Connection,
+    id: &LeaseId,
+    interrupted: i64,
+    since: Option<Timestamp>,
+) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET interrupted = ?2, interrupted_since = ?3 WHERE lease_id = ?1")?
+        .execute((id, interrupted, since))?;
+    Ok(())
+}
+
+/// Counts one more block.
+pub fn count_block(connection: &Connection, id: &LeaseId) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET blocks_found = blocks_found + 1 WHERE lease_id = ?1")?
+        .execute([id])?;
+    Ok(())
+}
