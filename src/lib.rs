@@ -2,5 +2,7 @@
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
 pub mod base;
+pub mod fleet;
+pub mod market;
 pub mod protocol;
 pub mod store;

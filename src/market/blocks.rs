@@ -1,0 +1,226 @@
+//! Blocks: recorded once per key, counted when they are proven (contract: rest.md, Rules).
+
+use std::time::Duration;
+
+use crate::base::{BlockKey, EthAddress, Timestamp};
+use crate::chain::simulator;
+use crate::pow::{Marker, Matches, Phc};
+use crate::protocol;
+use crate::store::blocks::{self, Block};
+use crate::store::counters::{self, Counter};
+use crate::store::leases::{self, Lease, LeaseState};
+use crate::store::workers::{self, Counts};
+
+use super::{Event, Refusal, Scope};
+
+/// A block found in a lease may come this much after the lease's end.
+const GRACE: Duration = Duration::from_secs(10);
+/// Blocks of one lease that are looked for on the chain when it ends.
+const RECONCILED_MAX: u32 = 10_000;
+
+/// What a block must show to count.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The embedded chain is on and knows the blocks that were submitted to it.
+    pub chain: bool,
+    /// Only a hash that recomputes counts.
+    pub require_pow: bool,
+    /// What a block's hash must contain, beside `XUNI` and a digit.
+    pub marker: Marker,
+}
+
+/// What became of a block that was reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Recorded, and all that is to be known of it is.
+    Decided,
+    /// Recorded; its hash is to be recomputed.
+    Pending,
+    /// It was recorded before.
+    Repeated,
+}
+
+/// Records a block that a worker reports.
+pub fn record(
+    scope: &mut Scope<'_>,
+    policy: &Policy,
+    report: &protocol::Block,
+    now: Timestamp,
+) -> Result<Recorded, Refusal> {
+    let worker = workers::get(scope, &report.worker_id)?;
+    let worker = worker.ok_or_else(|| Refusal::not_found("the worker is not registered"))?;
+    if blocks::with_key(scope, &report.key)?.is_some() {
+        return Ok(Recorded::Repeated);
+    }
+    let lease = match &report.lease_id {
+        Some(_) => Some(lease_of(scope, report, now)?),
+        None => None,
+    };
+    let account = report.account.or(lease.as_ref().map(|lease| lease.consumer_address)).or(worker.eth_address);
+    let for_renter = lease.as_ref().is_none_or(|lease| account == Some(lease.consumer_address));
+    let verdict =
+        if for_renter { judge(scope, policy, report, account.as_ref())? } else { Verdict::Unproven };
+    let block = Block {
+        block_seq: 0,
+        lease_id: report.lease_id.clone(),
+        worker_id: report.worker_id.clone(),
+        hash: report.hash.clone(),
+        key: report.key.clone(),
+        account,
+        attempts: report.attempts,
+        hashrate: report.hashrate.clone(),
+        prefix_valid: lease.is_none_or(|lease| report.key.starts_with(&lease.prefix)),
+        chain_verified: matches!(verdict, Verdict::Proven(_)),
+        pending: verdict == Verdict::Recompute,
+        chain_block_id: if let Verdict::Proven(id) = verdict { id } else { None },
+        created_at: now,
+    };
+    add(scope, block)
+}
+
+/// Notes whether the hash of a pending block recomputed, after looking on the chain once more.
+pub fn decide(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey, recomputed: bool) -> Result<(), Refusal> {
+    let Some(block) = blocks::with_key(scope, key)?.filter(|block| block.pending) else { return Ok(()) };
+    let on_chain = if policy.chain { simulator::by_key(scope, key)? } else { None };
+    let known = on_chain.as_ref().is_some_and(|found| !policy.require_pow || found.pow_verified);
+    finish(scope, block, recomputed || known, on_chain.map(|found| found.block_id))
+}
+
+/// The chain has taken a block: if a worker had reported it before, it is proven now.
+pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result<(), Refusal> {
+    let Some(block) = blocks::with_key(scope, key)?.filter(|block| !block.chain_verified) else { return Ok(()) };
+    let Some(found) = simulator::by_key(scope, key)? else { return Ok(()) };
+    let same_account = block.account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
+    let for_renter = match &block.lease_id {
+        Some(id) => leases::get(scope, id)?.is_some_and(|lease| block.account == Some(lease.consumer_address)),
+        None => true,
+    };
+    if same_account && for_renter && (!policy.require_pow || found.pow_verified) {
+        finish(scope, block, true, Some(found.block_id))?;
+    }
+    Ok(())
+}
+
+/// Records the blocks of a lease that the chain knows and nobody reported: a crash or a lost
+/// message swallowed them. The chain is the judge; its keys bear the lease's prefix.
+pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<usize, Refusal> {
+    let found = simulator::by_prefix(scope, &lease.prefix, Some(lease.consumer_address.as_str()), RECONCILED_MAX)?;
+    let mut recovered = 0;
+    for on_chain in found {
+        if blocks::with_key(scope, &on_chain.key)?.is_some() {
+            continue;
+        }
+        let block = Block {
+            block_seq: 0,
+            lease_id: Some(lease.lease_id.clone()),
+            worker_id: lease.worker_id.clone(),
+            hash: on_chain.hash_to_verify,
+            key: on_chain.key,
+            account: Some(lease.consumer_address),
+            attempts: on_chain.attempts,
+            hashrate: on_chain.hashes_per_second,
+            prefix_valid: true,
+            chain_verified: true,
+            pending: false,
+            chain_block_id: Some(on_chain.block_id),
+            created_at: on_chain.created_at.min(now),
+        };
+        add(scope, block)?;
+        recovered += 1;
+    }
+    Ok(recovered)
+}
+
+/// Whether a full hash is of this key and account and holds a marker: the expensive check, made
+/// outside the writer.
+pub fn recomputes(policy: &Policy, block: &Block) -> bool {
+    let Ok(phc) = block.hash.parse::<Phc>() else { return false };
+    let of_account = block.account.is_some_and(|account| phc.salt().belongs_to(&account));
+    of_account && Matches::find(&phc.tag().text(), &policy.marker).any() && phc.verify(&block.key)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Proven(Option<i64>),
+    Recompute,
+    Unproven,
+}
+
+fn lease_of(scope: &Scope<'_>, report: &protocol::Block, now: Timestamp) -> Result<Lease, Refusal> {
+    let id = report.lease_id.as_ref().expect("the caller looked");
+    let lease = leases::get(scope, id)?.ok_or_else(|| Refusal::not_found("the lease is unknown"))?;
+    if lease.worker_id != report.worker_id {
+        return Err(Refusal::forbidden("the lease is another worker's"));
+    }
+    let in_time = lease.state == LeaseState::Active
+        || lease.ended_at.is_some_and(|ended| ended.plus(GRACE) >= now);
+    in_time.then_some(lease).ok_or_else(|| Refusal::invalid("the lease has ended"))
+}
+
+fn judge(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    report: &protocol::Block,
+    account: Option<&EthAddress>,
+) -> Result<Verdict, Refusal> {
+    let on_chain = if policy.chain { simulator::by_key(scope, &report.key)? } else { None };
+    if let Some(found) = on_chain {
+        let same = account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
+        if same && (!policy.require_pow || found.pow_verified) {
+            return Ok(Verdict::Proven(Some(found.block_id)));
+        }
+    }
+    if report.hash.starts_with('$') {
+        return Ok(Verdict::Recompute);
+    }
+    // Without a chain to ask, a simulator's bare hash is judged as the chain would: by its marker.
+    let bare_counts = !policy.chain && !policy.require_pow;
+    let marked = Matches::find(report.hash.as_bytes(), &policy.marker).any();
+    Ok(if bare_counts && marked { Verdict::Proven(None) } else { Verdict::Unproven })
+}
+
+fn add(scope: &mut Scope<'_>, block: Block) -> Result<Recorded, Refusal> {
+    if !blocks::insert(scope, &block)? {
+        return Ok(Recorded::Repeated);
+    }
+    counters::add(scope, Counter::Blocks, 1)?;
+    if block.lease_id.is_none() {
+        counters::add(scope, Counter::BlocksSelfMined, 1)?;
+    }
+    if block.pending {
+        scope.emit(Event::BlockPending(block));
+        return Ok(Recorded::Pending);
+    }
+    count(scope, &block)?;
+    scope.emit(Event::Block(block));
+    Ok(Recorded::Decided)
+}
+
+fn finish(
+    scope: &mut Scope<'_>,
+    mut block: Block,
+    proven: bool,
+    chain_block_id: Option<i64>,
+) -> Result<(), Refusal> {
+    blocks::decide(scope, &block.key, proven, chain_block_id)?;
+    block.pending = false;
+    block.chain_verified = proven;
+    block.chain_block_id = chain_block_id.or(block.chain_block_id);
+    count(scope, &block)?;
+    scope.emit(Event::Block(block));
+    Ok(())
+}
+
+/// A block counts when its key bears the prefix and it is proven.
+fn count(scope: &Scope<'_>, block: &Block) -> Result<(), Refusal> {
+    if !(block.prefix_valid && block.chain_verified) {
+        return Ok(());
+    }
+    let self_mined = i64::from(block.lease_id.is_none());
+    let counts = Counts { verified_blocks: 1, self_blocks_found: self_mined, ..Counts::default() };
+    workers::add_counts(scope, &block.worker_id, counts)?;
+    if let Some(lease) = &block.lease_id {
+        leases::count_block(scope, lease)?;
+    }
+    Ok(())
+}

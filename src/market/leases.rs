@@ -1,0 +1,257 @@
+//! Leases: rent, extend, stop, expire, and what happens while a worker is away.
+
+use crate::base::limits::LEASE_SECONDS_MAX;
+use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
+use crate::fleet::{Fleet, Live};
+use crate::protocol::{Command, ReportedState};
+use crate::store::accounts;
+use crate::store::counters::{self, Counter};
+use crate::store::leases::{self, Lease, LeaseState};
+use crate::store::settlements::Settlement;
+use crate::store::workers::{self, Counts, Worker};
+
+use super::settlement::{self, hold};
+use super::{Actor, Event, Refusal, Scope, blocks, matching};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// What a renter asks for.
+#[derive(Clone, Debug)]
+pub struct RentRequest {
+    /// The account that pays.
+    pub consumer: AccountId,
+    /// The address mined for; the account's own when it is not given.
+    pub address: Option<EthAddress>,
+    /// Length, seconds.
+    pub duration_sec: i64,
+    /// A certain worker; else the one registered first that fits.
+    pub worker: Option<WorkerId>,
+}
+
+/// Rents a worker: the lease and the hold in one transaction, the worker is told after it.
+pub fn rent(
+    scope: &mut Scope<'_>,
+    fleet: &Fleet,
+    request: &RentRequest,
+    now: Timestamp,
+) -> Result<Lease, Refusal> {
+    check_length(request.duration_sec)?;
+    let consumer = super::accounts::get(scope, &request.consumer)?;
+    let address = request.address.or(consumer.eth_address);
+    let address = address.ok_or_else(|| {
+        Refusal::invalid("consumer_address required (the account has none): 0x followed by 40 hexadecimal digits")
+    })?;
+    let worker = matching::choose(scope, fleet, request.worker.as_ref(), request.duration_sec, now)?;
+    let need = hold(worker.price_per_min, request.duration_sec);
+    if consumer.available() < need {
+        return Err(Refusal::Insufficient { have: consumer.available(), need });
+    }
+    let lease = Lease {
+        lease_seq: 0,
+        lease_id: LeaseId::random(),
+        worker_id: worker.worker_id.clone(),
+        consumer_id: request.consumer.clone(),
+        consumer_address: address,
+        prefix: Prefix::random(),
+        price_per_min: worker.price_per_min,
+        duration_sec: request.duration_sec,
+        hold: need,
+        state: LeaseState::Active,
+        created_at: now,
+        ends_at: ends_at(now, request.duration_sec),
+        ended_at: None,
+        interrupted: 0,
+        interrupted_since: None,
+        blocks_found: 0,
+        hashrate_sum: 0.0,
+        hashrate_samples: 0,
+    };
+    leases::insert(scope, &lease)?;
+    accounts::add_to_held(scope, &lease.consumer_id, need)?;
+    workers::set_state(scope, &lease.worker_id, ReportedState::Leased)?;
+    workers::add_counts(scope, &lease.worker_id, Counts { leases_total: 1, ..Counts::default() })?;
+    counters::add(scope, Counter::Leases, 1)?;
+    assign(scope, &lease, now);
+    scope.emit(Event::LeaseStarted {
+        lease: lease.lease_id.clone(),
+        worker: lease.worker_id.clone(),
+        consumer: lease.consumer_id.clone(),
+        prefix: lease.prefix,
+        duration_sec: lease.duration_sec,
+    });
+    Ok(lease)
+}
+
+/// Makes an active lease longer, at its price and with its prefix.
+pub fn extend(
+    scope: &mut Scope<'_>,
+    actor: &Actor,
+    id: &LeaseId,
+    more_sec: i64,
+    now: Timestamp,
+) -> Result<Lease, Refusal> {
+    let lease = active(scope, id)?;
+    if !actor.is(&lease.consumer_id) {
+        return Err(Refusal::forbidden("You can only extend your own leases"));
+    }
+    if lease.ends_at <= now {
+        return Err(Refusal::not_found(NOT_ACTIVE));
+    }
+    check_length(more_sec)?;
+    let duration_sec = lease.duration_sec.saturating_add(more_sec);
+    check_length(duration_sec)?;
+    let worker = worker_of(scope, &lease)?;
+    matching::check_duration(&worker, duration_sec)?;
+    let new_hold = hold(lease.price_per_min, duration_sec);
+    let need = new_hold - lease.hold;
+    let consumer = super::accounts::get(scope, &lease.consumer_id)?;
+    if consumer.available() < need {
+        return Err(Refusal::Insufficient { have: consumer.available(), need });
+    }
+    leases::lengthen(scope, id, duration_sec, ends_at(lease.created_at, duration_sec), new_hold)?;
+    accounts::add_to_held(scope, &lease.consumer_id, need)?;
+    let lease = active(scope, id)?;
+    assign(scope, &lease, now);
+    scope.emit(Event::LeaseExtended {
+        lease: lease.lease_id.clone(),
+        worker: lease.worker_id.clone(),
+        duration_sec,
+    });
+    Ok(lease)
+}
+
+/// Stops a lease and settles it. Its renter, its provider and administrators may.
+pub fn stop(
+    scope: &mut Scope<'_>,
+    fleet: &Fleet,
+    actor: &Actor,
+    id: &LeaseId,
+    now: Timestamp,
+) -> Result<Settlement, Refusal> {
+    let lease = active(scope, id)?;
+    if !actor.is(&lease.consumer_id) && !actor.owns(&worker_of(scope, &lease)?) {
+        return Err(Refusal::forbidden("You can only stop your own leases"));
+    }
+    end(scope, fleet, lease, now)
+}
+
+/// Ends and settles every lease whose time is over; returns how many.
+pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<usize, Refusal> {
+    let due = leases::due(scope, now)?;
+    let count = due.len();
+    for lease in due {
+        end(scope, fleet, lease, now)?;
+    }
+    Ok(count)
+}
+
+/// Notes since when the workers of active leases are away: that time is not billed.
+pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
+    for lease in leases::active(scope)? {
+        let away = fleet.get(&lease.worker_id).and_then(|live| live.away_since(now));
+        match (lease.interrupted_since, away) {
+            (None, Some(since)) => {
+                let since = since.max(lease.created_at);
+                leases::set_interruption(scope, &lease.lease_id, lease.interrupted, Some(since))?;
+            }
+            (Some(since), None) => close_interruption(scope, &lease, since, now)?,
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// A worker is back after being away since `since`: its lease goes on.
+pub fn resume(
+    scope: &mut Scope<'_>,
+    worker: &WorkerId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Lease>, Refusal> {
+    let Some(lease) = leases::active_of(scope, worker)? else { return Ok(None) };
+    close_interruption(scope, &lease, lease.interrupted_since.unwrap_or(since), now)?;
+    Ok(Some(lease))
+}
+
+/// Tells a lease's worker to mine for it, with the time that is left.
+pub fn assign(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) {
+    let left = lease.ends_at.micros_since(now);
+    scope.emit(Event::Command {
+        worker: lease.worker_id.clone(),
+        command: Command::AssignTask {
+            lease_id: lease.lease_id.clone(),
+            consumer_id: lease.consumer_id.clone(),
+            consumer_address: lease.consumer_address,
+            prefix: lease.prefix,
+            // Zero would mean "never expires" to the worker.
+            duration_sec: left.div_euclid(MICROS_PER_SECOND).max(1),
+        },
+    });
+}
+
+const NOT_ACTIVE: &str = "Lease not found or not active";
+
+fn active(scope: &Scope<'_>, id: &LeaseId) -> Result<Lease, Refusal> {
+    let lease = leases::get(scope, id)?.filter(|lease| lease.state == LeaseState::Active);
+    lease.ok_or_else(|| Refusal::not_found(NOT_ACTIVE))
+}
+
+fn worker_of(scope: &Scope<'_>, lease: &Lease) -> Result<Worker, Refusal> {
+    Ok(workers::get(scope, &lease.worker_id)?.expect("a lease references its worker"))
+}
+
+fn check_length(duration_sec: i64) -> Result<(), Refusal> {
+    if (1..=LEASE_SECONDS_MAX).contains(&duration_sec) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("duration_sec must lie between 1 and {LEASE_SECONDS_MAX}")))
+}
+
+fn ends_at(created_at: Timestamp, duration_sec: i64) -> Timestamp {
+    Timestamp::from_micros(created_at.micros() + duration_sec * MICROS_PER_SECOND)
+}
+
+fn close_interruption(
+    scope: &mut Scope<'_>,
+    lease: &Lease,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let away = now.micros_since(since.max(lease.created_at));
+    leases::set_interruption(scope, &lease.lease_id, lease.interrupted + away, None)?;
+    Ok(())
+}
+
+/// Ends an active lease: it is closed, its hold released, settled, and its worker let go.
+fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Result<Settlement, Refusal> {
+    let ended_at = now.min(lease.ends_at).max(lease.created_at);
+    let live = fleet.get(&lease.worker_id);
+    let interrupted = interrupted_until(&lease, live.as_ref(), ended_at);
+    blocks::reconcile(scope, &lease, ended_at)?;
+    leases::complete(scope, &lease.lease_id, ended_at, interrupted)?;
+    accounts::add_to_held(scope, &lease.consumer_id, lease.hold.negated())?;
+    let ended = leases::get(scope, &lease.lease_id)?.expect("the lease was there above");
+    let settlement = settlement::settle(scope, &ended, lease.hold, now)?;
+    workers::add_counts(scope, &lease.worker_id, Counts { leases_completed: 1, ..Counts::default() })?;
+    let worker = worker_of(scope, &lease)?;
+    super::workers::let_go(scope, &worker, live.is_some_and(|live| live.gone_at.is_none()))?;
+    let (worker, lease_id) = (lease.worker_id, lease.lease_id);
+    scope.emit(Event::Command { worker, command: Command::Release { lease_id } });
+    Ok(settlement)
+}
+
+/// Microseconds of a lease without its worker, up to `end`.
+pub fn interrupted_until(lease: &Lease, live: Option<&Live>, end: Timestamp) -> i64 {
+    let away = || live.and_then(|live| live.away_since(end)).filter(|since| *since < end);
+    let open = lease.interrupted_since.or_else(away);
+    let open = open.map_or(0, |since| end.micros_since(since.max(lease.created_at)));
+    (lease.interrupted + open).min(end.micros_since(lease.created_at))
+}
+
+/// What a lease has cost so far, or in the end.
+pub fn cost_so_far(lease: &Lease, live: Option<&Live>, now: Timestamp) -> Amount {
+    let until = lease.ended_at.unwrap_or(now).min(lease.ends_at);
+    let interrupted =
+        if lease.ended_at.is_some() { lease.interrupted } else { interrupted_until(lease, live, until) };
+    settlement::cost(lease.price_per_min, (until.micros_since(lease.created_at) - interrupted).max(0))
+}

@@ -1,0 +1,164 @@
+//! Workers: registration, states, listing, coming and going.
+
+use crate::base::{Timestamp, WorkerId};
+use crate::fleet::Live;
+use crate::protocol::{Command, Register, RegisterAck, ReportedState, Status};
+use crate::store::accounts::{self, Account, Origin, Role};
+use crate::store::leases::{self, Lease};
+use crate::store::workers::{self, Worker};
+
+use super::pricing::DEFAULT_PRICE_PER_MIN;
+use super::{Actor, Event, Refusal, Scope, leases as lease_rules};
+
+/// Registers a worker, or renews it. A worker in an active lease stays in it and is told so again.
+/// `live` is what was known of it before.
+pub fn register(
+    scope: &mut Scope<'_>,
+    live: Option<&Live>,
+    register: &Register,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    open_provider_account(scope, register, now)?;
+    let id = &register.worker_id;
+    let listed = workers::get(scope, id)?.is_none_or(|worker| worker.listed);
+    let away = live.and_then(|live| live.away_since(now));
+    let lease = match away {
+        Some(since) => lease_rules::resume(scope, id, since, now)?,
+        None => leases::active_of(scope, id)?,
+    };
+    let state = if lease.is_some() { ReportedState::Leased } else { free_state(listed) };
+    workers::upsert(scope, register, state, DEFAULT_PRICE_PER_MIN, now)?;
+    acknowledge(scope, id, RegisterAck { accepted: true, reason: None });
+    if let Some(lease) = lease {
+        lease_rules::assign(scope, &lease, now);
+    }
+    scope.emit(Event::WorkerChanged(id.clone()));
+    Ok(())
+}
+
+/// Tells a worker that its registration was not taken, and why.
+pub fn refuse_registration(scope: &mut Scope<'_>, id: &WorkerId, reason: String) {
+    acknowledge(scope, id, RegisterAck { accepted: false, reason: Some(reason) });
+}
+
+/// Takes a change of state. A worker cannot make itself available while its lease is active, nor
+/// leased while it is not; whoever disagrees is told again.
+pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<(), Refusal> {
+    let id = &status.worker_id;
+    let worker = workers::get(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
+    let lease = leases::active_of(scope, id)?;
+    match (status.state, lease) {
+        (ReportedState::Offline, _) => set_state(scope, id, ReportedState::Offline),
+        (state @ (ReportedState::Leased | ReportedState::Mining), Some(lease)) => {
+            match &status.lease_id {
+                Some(other) if *other != lease.lease_id => lease_rules::assign(scope, &lease, now),
+                _ => set_state(scope, id, state)?,
+            }
+            Ok(())
+        }
+        (ReportedState::Error, _) => set_state(scope, id, ReportedState::Error),
+        (ReportedState::Available | ReportedState::Idle, Some(lease)) => {
+            lease_rules::assign(scope, &lease, now);
+            Ok(())
+        }
+        // The end of a lease that has been ended here already, or the beginning of one that has.
+        (ReportedState::Completed | ReportedState::SelfMining, Some(_)) | (ReportedState::Completed, None) => Ok(()),
+        (ReportedState::Leased | ReportedState::Mining, None) => {
+            if let Some(lease_id) = status.lease_id.clone() {
+                scope.emit(Event::Command { worker: id.clone(), command: Command::Release { lease_id } });
+            }
+            Ok(())
+        }
+        (ReportedState::Available, None) => set_state(scope, id, free_state(worker.listed)),
+        (state @ (ReportedState::Idle | ReportedState::SelfMining), None) => set_state(scope, id, state),
+    }
+}
+
+/// A worker that was away since `since` is heard of again.
+pub fn returned(scope: &mut Scope<'_>, id: &WorkerId, since: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    let Some(worker) = workers::get(scope, id)? else { return Ok(()) };
+    match lease_rules::resume(scope, id, since, now)? {
+        Some(lease) => {
+            if worker.state == ReportedState::Offline {
+                set_state(scope, id, ReportedState::Leased)?;
+            }
+            lease_rules::assign(scope, &lease, now);
+            Ok(())
+        }
+        None if worker.state == ReportedState::Offline => set_state(scope, id, free_state(worker.listed)),
+        None => Ok(()),
+    }
+}
+
+/// A worker says that it mines with `prefix` (empty: for itself), which is not what it was told.
+pub fn remind(scope: &mut Scope<'_>, id: &WorkerId, prefix: &str, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(lease) = leases::active_of(scope, id)? {
+        if !lease.prefix.to_string().eq_ignore_ascii_case(prefix) {
+            lease_rules::assign(scope, &lease, now);
+        }
+        return Ok(());
+    }
+    let ended = match prefix.parse() {
+        Ok(prefix) => leases::with_prefix(scope, &prefix)?,
+        Err(_) => None,
+    };
+    if let Some(Lease { lease_id, worker_id, .. }) = ended.filter(|lease| lease.worker_id == *id) {
+        scope.emit(Event::Command { worker: worker_id, command: Command::Release { lease_id } });
+    }
+    Ok(())
+}
+
+/// Offers a worker for rent, or takes it off the market; not while it is leased.
+pub fn set_listed(
+    scope: &mut Scope<'_>,
+    actor: &Actor,
+    id: &WorkerId,
+    listed: bool,
+) -> Result<Worker, Refusal> {
+    let worker = workers::get(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
+    if !actor.owns(&worker) {
+        return Err(Refusal::forbidden("Worker does not belong to this wallet"));
+    }
+    if !listed && leases::active_of(scope, id)?.is_some() {
+        return Err(Refusal::invalid("A leased worker cannot be unlisted; stop the lease first"));
+    }
+    workers::set_listed(scope, id, listed)?;
+    if matches!(worker.state, ReportedState::Available | ReportedState::SelfMining) {
+        workers::set_state(scope, id, free_state(listed))?;
+    }
+    scope.emit(Event::WorkerChanged(id.clone()));
+    Ok(workers::get(scope, id)?.expect("the worker was there above"))
+}
+
+/// A worker's lease has ended: it is free again, unless it is away.
+pub(super) fn let_go(scope: &mut Scope<'_>, worker: &Worker, present: bool) -> Result<(), Refusal> {
+    let state = if present { free_state(worker.listed) } else { ReportedState::Offline };
+    set_state(scope, &worker.worker_id, state)
+}
+
+fn free_state(listed: bool) -> ReportedState {
+    if listed { ReportedState::Available } else { ReportedState::SelfMining }
+}
+
+fn set_state(scope: &mut Scope<'_>, id: &WorkerId, state: ReportedState) -> Result<(), Refusal> {
+    if workers::set_state(scope, id, state)? {
+        scope.emit(Event::WorkerChanged(id.clone()));
+    }
+    Ok(())
+}
+
+fn acknowledge(scope: &mut Scope<'_>, id: &WorkerId, ack: RegisterAck) {
+    scope.emit(Event::Command { worker: id.clone(), command: Command::RegisterAck(ack) });
+}
+
+fn open_provider_account(scope: &mut Scope<'_>, register: &Register, now: Timestamp) -> Result<(), Refusal> {
+    let id = register.worker_id.account();
+    match accounts::get(scope, &id)? {
+        Some(account) if account.role == Role::Provider => Ok(()),
+        Some(_) => Err(Refusal::invalid(format!("the id {id} belongs to a renter's account; choose another"))),
+        None => {
+            let account = Account::empty(id, Role::Provider, Origin::Worker, register.eth_address, now);
+            Ok(accounts::insert(scope, &account)?)
+        }
+    }
+}
