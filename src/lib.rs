@@ -2,7 +2,9 @@
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
 pub mod base;
+pub mod chain;
 pub mod fleet;
 pub mod market;
+pub mod pow;
 pub mod protocol;
 pub mod store;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::Amount;
+
 // --- threads and channels ---------------------------------------------------------------------
 
 /// Stack of a connection's thread: the deepest handler needs under 100 KiB.
@@ -88,6 +90,8 @@ pub const PAGE_ROWS_MAX: i64 = 200;
 pub const LIST_ROWS_MAX: i64 = 1000;
 /// A lease: a year, in seconds.
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
+/// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.
+pub const PRICE_PER_MIN_MAX: Amount = Amount::from_millionths(1_000_000 * 1_000_000);
 /// GPUs of one worker.
 pub const GPUS_MAX: usize = 64;
 /// A GPU's name, a version, a state's detail: text that is only shown.
@@ -98,6 +102,24 @@ pub const HASHRATE_MAX: f64 = 1e15;
 pub const DIFFICULTY_KIB_MAX: u32 = 131_072;
 /// A block's hash: the longest PHC string of the network has 150 characters.
 pub const HASH_BYTES_MAX: usize = 256;
+
+// --- proof of work ----------------------------------------------------------------------------
+
+/// Strangers' hashes recomputed at once: each may take 128 MiB and a tenth of a second.
+pub const VERIFIERS: usize = 2;
+/// Waiting for one of them; then the block is refused for now and must be sent again.
+pub const VERIFIER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What an idle one keeps, KiB: enough for the usual difficulties.
+pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
+
+// --- the chain's RPC --------------------------------------------------------------------------
+
+/// One call, from connecting to the answer's last byte (contract: pow.md).
+pub const RPC_TIME_MAX: Duration = Duration::from_secs(10);
+/// The answer to `/difficulty` and `/verify`.
+pub const RPC_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// A list of blocks: a thousand of under 1 KiB each.
+pub const RPC_BLOCKS_BYTES_MAX: u64 = 1024 * 1024;
 
 // --- auth -------------------------------------------------------------------------------------
 
@@ -116,6 +138,10 @@ const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
     assert!(STORE_GROUP_MAX <= STORE_JOBS_QUEUED_MAX);
+    assert!(
+        PRICE_PER_MIN_MAX.millionths().checked_mul(LEASE_SECONDS_MAX / 60).is_some(),
+        "a cost fits 64 bits"
+    );
     assert!(LIVE_CLIENTS_MAX < HTTP_CONNECTIONS_MAX, "dashboards leave room for requests");
     assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
 };

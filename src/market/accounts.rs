@@ -39,7 +39,12 @@ pub fn get(connection: &Connection, id: &AccountId) -> Result<Account, Refusal> 
 }
 
 /// Puts money in.
-pub fn deposit(connection: &Connection, id: &AccountId, amount: Amount, now: Timestamp) -> Result<Account, Refusal> {
+pub fn deposit(
+    connection: &Connection,
+    id: &AccountId,
+    amount: Amount,
+    now: Timestamp,
+) -> Result<Account, Refusal> {
     if !amount.is_positive() {
         return Err(Refusal::invalid("Deposit amount must be positive"));
     }
@@ -132,7 +137,14 @@ pub fn open_demo_accounts(connection: &Connection, now: Timestamp) -> Result<(),
         let id: AccountId = id.parse().expect("a constant id");
         if accounts::get(connection, &id)?.is_none() {
             let address = address.parse().expect("a constant address");
-            open(connection, id, Role::Consumer, Some(address), Amount::from_millionths(coins * 1_000_000), now)?;
+            open(
+                connection,
+                id,
+                Role::Consumer,
+                Some(address),
+                Amount::from_millionths(coins * 1_000_000),
+                now,
+            )?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::base::{BlockKey, EthAddress, Timestamp};
 use crate::chain::simulator;
-use crate::pow::{Marker, Matches, Phc};
+use crate::pow::{Busy, Marker, Matches, Phc, Salt, Verifier};
 use crate::protocol;
 use crate::store::blocks::{self, Block};
 use crate::store::counters::{self, Counter};
@@ -56,7 +56,8 @@ pub fn record(
         Some(_) => Some(lease_of(scope, report, now)?),
         None => None,
     };
-    let account = report.account.or(lease.as_ref().map(|lease| lease.consumer_address)).or(worker.eth_address);
+    let account =
+        report.account.or(lease.as_ref().map(|lease| lease.consumer_address)).or(worker.eth_address);
     let for_renter = lease.as_ref().is_none_or(|lease| account == Some(lease.consumer_address));
     let verdict =
         if for_renter { judge(scope, policy, report, account.as_ref())? } else { Verdict::Unproven };
@@ -79,7 +80,12 @@ pub fn record(
 }
 
 /// Notes whether the hash of a pending block recomputed, after looking on the chain once more.
-pub fn decide(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey, recomputed: bool) -> Result<(), Refusal> {
+pub fn decide(
+    scope: &mut Scope<'_>,
+    policy: &Policy,
+    key: &BlockKey,
+    recomputed: bool,
+) -> Result<(), Refusal> {
     let Some(block) = blocks::with_key(scope, key)?.filter(|block| block.pending) else { return Ok(()) };
     let on_chain = if policy.chain { simulator::by_key(scope, key)? } else { None };
     let known = on_chain.as_ref().is_some_and(|found| !policy.require_pow || found.pow_verified);
@@ -88,11 +94,16 @@ pub fn decide(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey, recomputed
 
 /// The chain has taken a block: if a worker had reported it before, it is proven now.
 pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result<(), Refusal> {
-    let Some(block) = blocks::with_key(scope, key)?.filter(|block| !block.chain_verified) else { return Ok(()) };
+    let Some(block) = blocks::with_key(scope, key)?.filter(|block| !block.chain_verified) else {
+        return Ok(());
+    };
     let Some(found) = simulator::by_key(scope, key)? else { return Ok(()) };
-    let same_account = block.account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
+    let same_account =
+        block.account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
     let for_renter = match &block.lease_id {
-        Some(id) => leases::get(scope, id)?.is_some_and(|lease| block.account == Some(lease.consumer_address)),
+        Some(id) => {
+            leases::get(scope, id)?.is_some_and(|lease| block.account == Some(lease.consumer_address))
+        }
         None => true,
     };
     if same_account && for_renter && (!policy.require_pow || found.pow_verified) {
@@ -104,7 +115,7 @@ pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result
 /// Records the blocks of a lease that the chain knows and nobody reported: a crash or a lost
 /// message swallowed them. The chain is the judge; its keys bear the lease's prefix.
 pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<usize, Refusal> {
-    let found = simulator::by_prefix(scope, &lease.prefix, Some(lease.consumer_address.as_str()), RECONCILED_MAX)?;
+    let found = simulator::by_prefix(scope, &lease.prefix, Some(&lease.consumer_address), 0, RECONCILED_MAX)?;
     let mut recovered = 0;
     for on_chain in found {
         if blocks::with_key(scope, &on_chain.key)?.is_some() {
@@ -132,11 +143,18 @@ pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result
 }
 
 /// Whether a full hash is of this key and account and holds a marker: the expensive check, made
-/// outside the writer.
-pub fn recomputes(policy: &Policy, block: &Block) -> bool {
-    let Ok(phc) = block.hash.parse::<Phc>() else { return false };
-    let of_account = block.account.is_some_and(|account| phc.salt().belongs_to(&account));
-    of_account && Matches::find(&phc.tag().text(), &policy.marker).any() && phc.verify(&block.key)
+/// outside the writer. `Err`: all hashers are busy, ask again.
+pub fn recomputes(policy: &Policy, verifier: &Verifier, block: &Block) -> Result<bool, Busy> {
+    let Ok(phc) = block.hash.parse::<Phc>() else { return Ok(false) };
+    // The old fixed salt belongs to nobody, so it proves nothing for a renter.
+    let of_account = block.account.is_some_and(|account| match block.lease_id {
+        Some(_) => phc.salt == Salt::of(&account),
+        None => phc.salt.belongs_to(&account),
+    });
+    if !of_account || !Matches::find(&phc.tag.text(), &policy.marker).any() {
+        return Ok(false);
+    }
+    verifier.verify(&phc, &block.key)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,8 +170,8 @@ fn lease_of(scope: &Scope<'_>, report: &protocol::Block, now: Timestamp) -> Resu
     if lease.worker_id != report.worker_id {
         return Err(Refusal::forbidden("the lease is another worker's"));
     }
-    let in_time = lease.state == LeaseState::Active
-        || lease.ended_at.is_some_and(|ended| ended.plus(GRACE) >= now);
+    let in_time =
+        lease.state == LeaseState::Active || lease.ended_at.is_some_and(|ended| ended.plus(GRACE) >= now);
     in_time.then_some(lease).ok_or_else(|| Refusal::invalid("the lease has ended"))
 }
 

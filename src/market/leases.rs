@@ -39,7 +39,9 @@ pub fn rent(
     let consumer = super::accounts::get(scope, &request.consumer)?;
     let address = request.address.or(consumer.eth_address);
     let address = address.ok_or_else(|| {
-        Refusal::invalid("consumer_address required (the account has none): 0x followed by 40 hexadecimal digits")
+        Refusal::invalid(
+            "consumer_address required (the account has none): 0x followed by 40 hexadecimal digits",
+        )
     })?;
     let worker = matching::choose(scope, fleet, request.worker.as_ref(), request.duration_sec, now)?;
     let need = hold(worker.price_per_min, request.duration_sec);

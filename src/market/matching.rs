@@ -7,8 +7,8 @@ use super::pricing::duration_limits;
 use crate::base::{Timestamp, WorkerId};
 use crate::fleet::Fleet;
 use crate::protocol::ReportedState;
-use crate::store::workers::{self, Worker};
 use crate::store::leases;
+use crate::store::workers::{self, Worker};
 
 const NONE_AVAILABLE: &str = "No available workers";
 

@@ -1,6 +1,7 @@
 //! Prices: defaults, what is suggested, and what a provider sets.
 
 use super::{Actor, Event, Refusal, Scope};
+use crate::base::limits::PRICE_PER_MIN_MAX;
 use crate::base::{Amount, Timestamp, WorkerId};
 use crate::protocol::Gpu;
 use crate::store::workers::{self, Worker};
@@ -29,9 +30,9 @@ const PER_GPU: [(&str, i64); 9] = [
 pub fn suggest(gpus: &[Gpu], gpu_count: u32, total_memory_gb: f64) -> Amount {
     if gpus.is_empty() {
         let (each, known) = by_memory(total_memory_gb, None);
-        return if known { Amount::from_millionths(each * i64::from(gpu_count)).or_default() } else { DEFAULT_PRICE_PER_MIN };
+        return if known { or_default(each * i64::from(gpu_count)) } else { DEFAULT_PRICE_PER_MIN };
     }
-    Amount::from_millionths(gpus.iter().map(price_of).sum()).or_default()
+    or_default(gpus.iter().map(price_of).sum())
 }
 
 fn price_of(gpu: &Gpu) -> i64 {
@@ -49,10 +50,8 @@ fn by_memory(gb: f64, floor: Option<i64>) -> (i64, bool) {
     }
 }
 
-impl Amount {
-    fn or_default(self) -> Amount {
-        if self.is_positive() { self } else { DEFAULT_PRICE_PER_MIN }
-    }
+fn or_default(millionths: i64) -> Amount {
+    if millionths > 0 { Amount::from_millionths(millionths) } else { DEFAULT_PRICE_PER_MIN }
 }
 
 /// The limits that apply to a worker's leases, or advise when the provider has set none, seconds.
@@ -78,6 +77,9 @@ pub fn set(
     }
     if price_per_min.is_negative() {
         return Err(Refusal::invalid("price_per_min must be non-negative"));
+    }
+    if price_per_min > PRICE_PER_MIN_MAX {
+        return Err(Refusal::invalid("price_per_min must be at most 1000000"));
     }
     if min_duration_sec.is_some_and(|min| min < 1) {
         return Err(Refusal::invalid("min_duration_sec must be at least 1"));
@@ -115,11 +117,17 @@ mod tests {
 
     #[test]
     fn suggestions_follow_the_table() {
-        let suggestion = |gpus: &[Gpu], count, memory| suggest(gpus, count, memory).to_f64();
-        assert_eq!(suggestion(&[gpu("NVIDIA GeForce RTX 4090", 24.0), gpu("rtx 3080", 10.0)], 2, 34.0), 1.75);
-        assert_eq!(suggestion(&[gpu("Mystery", 96.0), gpu("Mystery", 24.0), gpu("", 12.0), gpu("x", 1.0)], 4, 0.0), 3.4);
-        assert_eq!(suggestion(&[], 2, 24.0), 1.6);
-        assert_eq!(suggestion(&[], 2, 4.0), 0.6);
-        assert_eq!(suggestion(&[], 0, 80.0), 0.6);
+        let suggestion = |gpus: &[Gpu], count, memory| suggest(gpus, count, memory).millionths();
+        assert_eq!(
+            suggestion(&[gpu("NVIDIA GeForce RTX 4090", 24.0), gpu("rtx 3080", 10.0)], 2, 34.0),
+            1750000
+        );
+        assert_eq!(
+            suggestion(&[gpu("Mystery", 96.0), gpu("Mystery", 24.0), gpu("", 12.0), gpu("x", 1.0)], 4, 0.0),
+            3400000
+        );
+        assert_eq!(suggestion(&[], 2, 24.0), 1600000);
+        assert_eq!(suggestion(&[], 2, 4.0), 600000);
+        assert_eq!(suggestion(&[], 0, 80.0), 600000);
     }
 }

@@ -62,7 +62,8 @@ pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<
             Ok(())
         }
         // The end of a lease that has been ended here already, or the beginning of one that has.
-        (ReportedState::Completed | ReportedState::SelfMining, Some(_)) | (ReportedState::Completed, None) => Ok(()),
+        (ReportedState::Completed | ReportedState::SelfMining, Some(_))
+        | (ReportedState::Completed, None) => Ok(()),
         (ReportedState::Leased | ReportedState::Mining, None) => {
             if let Some(lease_id) = status.lease_id.clone() {
                 scope.emit(Event::Command { worker: id.clone(), command: Command::Release { lease_id } });
@@ -75,7 +76,12 @@ pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<
 }
 
 /// A worker that was away since `since` is heard of again.
-pub fn returned(scope: &mut Scope<'_>, id: &WorkerId, since: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+pub fn returned(
+    scope: &mut Scope<'_>,
+    id: &WorkerId,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     let Some(worker) = workers::get(scope, id)? else { return Ok(()) };
     match lease_rules::resume(scope, id, since, now)? {
         Some(lease) => {
@@ -155,7 +161,9 @@ fn open_provider_account(scope: &mut Scope<'_>, register: &Register, now: Timest
     let id = register.worker_id.account();
     match accounts::get(scope, &id)? {
         Some(account) if account.role == Role::Provider => Ok(()),
-        Some(_) => Err(Refusal::invalid(format!("the id {id} belongs to a renter's account; choose another"))),
+        Some(_) => {
+            Err(Refusal::invalid(format!("the id {id} belongs to a renter's account; choose another")))
+        }
         None => {
             let account = Account::empty(id, Role::Provider, Origin::Worker, register.eth_address, now);
             Ok(accounts::insert(scope, &account)?)
