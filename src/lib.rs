@@ -2,3 +2,4 @@
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
 pub mod base;
+pub mod http;
