@@ -1,9 +1,12 @@
 //! The XenBlocks hashpower marketplace. `docs/architecture.md` is the plan of the house: lower
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
+pub mod auth;
 pub mod base;
 pub mod chain;
 pub mod fleet;
+pub mod http;
+pub mod live;
 pub mod market;
 pub mod pow;
 pub mod protocol;

@@ -14,22 +14,35 @@ pub const DEATHS_QUEUED_MAX: usize = 8;
 
 // --- HTTP -------------------------------------------------------------------------------------
 
-/// Connections served at once; the next ones wait in the listener's backlog.
+/// Connections served at once; the next ones are answered 503.
 pub const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// Connections that the kernel completes before we accept them: a whole fleet of pages reloading.
+pub const HTTP_BACKLOG: i32 = 1024;
 /// Request line and headers together.
 pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
 /// Headers of one request.
 pub const HTTP_HEADERS_MAX: usize = 64;
 /// A request's body: the largest legitimate one (`set_config`) has a few hundred bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// A chunk's size with its extensions, or one trailer.
+pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
+/// What one write takes from a large body, and so what a connection buffers of it.
+pub const HTTP_PIECE_BYTES: usize = 64 * 1024;
 /// From a request's first byte to its head's last.
 pub const HTTP_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// From the head to the body's last byte.
 pub const HTTP_BODY_TIME_MAX: Duration = Duration::from_secs(20);
 /// Between two requests on one connection.
 pub const HTTP_IDLE_TIME_MAX: Duration = Duration::from_secs(60);
-/// One write to a client that does not read.
+/// For a client to read one piece of an answer: 3 KiB/s is a bad mobile network.
 pub const HTTP_WRITE_TIME_MAX: Duration = Duration::from_secs(20);
+/// After the last answer, for a client that is still sending: closing at once would reset the
+/// connection and could take the answer with it.
+pub const HTTP_LINGER_TIME_MAX: Duration = Duration::from_secs(1);
+/// What is read and thrown away in that time.
+pub const HTTP_LINGER_BYTES_MAX: usize = 1024 * 1024;
+/// For requests in flight when the server stops.
+pub const HTTP_STOP_TIME_MAX: Duration = Duration::from_millis(2500);
 
 // --- live feed --------------------------------------------------------------------------------
 
@@ -143,5 +156,6 @@ const _: () = {
         "a cost fits 64 bits"
     );
     assert!(LIVE_CLIENTS_MAX < HTTP_CONNECTIONS_MAX, "dashboards leave room for requests");
+    assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a chunk's line fits the buffer");
     assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
 };

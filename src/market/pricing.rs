@@ -120,14 +120,14 @@ mod tests {
         let suggestion = |gpus: &[Gpu], count, memory| suggest(gpus, count, memory).millionths();
         assert_eq!(
             suggestion(&[gpu("NVIDIA GeForce RTX 4090", 24.0), gpu("rtx 3080", 10.0)], 2, 34.0),
-            1750000
+            1_750_000
         );
         assert_eq!(
             suggestion(&[gpu("Mystery", 96.0), gpu("Mystery", 24.0), gpu("", 12.0), gpu("x", 1.0)], 4, 0.0),
-            3400000
+            3_400_000
         );
-        assert_eq!(suggestion(&[], 2, 24.0), 1600000);
-        assert_eq!(suggestion(&[], 2, 4.0), 600000);
-        assert_eq!(suggestion(&[], 0, 80.0), 600000);
+        assert_eq!(suggestion(&[], 2, 24.0), 1_600_000);
+        assert_eq!(suggestion(&[], 2, 4.0), 600_000);
+        assert_eq!(suggestion(&[], 0, 80.0), 600_000);
     }
 }
