@@ -126,6 +126,8 @@ fn a_wallet_signs_in_and_its_token_speaks_for_it() {
     let token = auth.token(&"wallet-1".parse().unwrap(), Role::Provider, &proven);
     let caller = auth.identify(Some(token.expose()), None, untouched).unwrap();
     let (session, address) = caller.require_wallet().unwrap();
+    let by_key = Caller::Account(Session { via: Via::ApiKey, ..session.clone() });
+    assert!(matches!(by_key.require_wallet(), Err(AuthError::WalletRequired)), "keys do not count here");
     assert_eq!((session.account.as_str(), session.role), ("wallet-1", Role::Provider));
     assert_eq!(*address, proven);
     clock.advance(Duration::from_secs(86_400));
