@@ -138,14 +138,22 @@ pub const RPC_BLOCKS_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A sign-in nonce lives this long (contract: rest.md).
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
-/// Nonces at once, and for one address; the oldest of the address goes first.
-pub const NONCES_MAX: usize = 100_000;
-/// See [`NONCES_MAX`].
-pub const NONCES_PER_ADDRESS_MAX: usize = 8;
+/// Nonces remembered as used: 333 sign-ins a second for a nonce's lifetime, 4 MiB.
+pub const NONCES_USED_MAX: usize = 100_000;
+/// A sign-in message (EIP-4361): ours has 300 bytes, one with many resources a few thousand.
+pub const SIGN_IN_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// A session token lives this long (contract: rest.md).
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(86_400);
 /// API keys of one account.
 pub const API_KEYS_MAX: i64 = 1000;
+/// Tokens of one worker: one in use, one being rolled out, and room to forget some.
+pub const WORKER_TOKENS_MAX: i64 = 8;
+/// A file that holds a secret.
+pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024;
+/// Characters of an administrator's key chosen by hand; one made here has 32.
+pub const ADMINISTRATOR_KEY_LENGTH_MIN: usize = 16;
+/// Bytes of a secret that signs tokens in closed mode: what HS256 asks for (RFC 7518, 3.2).
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
 
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);

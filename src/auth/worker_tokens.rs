@@ -1,0 +1,143 @@
+//! Tokens of workers, over the table `worker_tokens`: what a worker shows the MQTT broker as its
+//! password. A token is shown once, when it is issued.
+
+use rusqlite::{Connection, Row, params};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::AuthError;
+use super::digest::{CREDENTIAL_BYTES, digest};
+use crate::base::limits::WORKER_TOKENS_MAX;
+use crate::base::{AccountId, Secret, Timestamp, WorkerId};
+
+/// A token, without what would let anybody use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// To revoke it by.
+    pub token_id: i64,
+    /// The account that issued it, or [`super::ADMINISTRATOR_ID`].
+    pub issued_by: String,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A further token for `worker`: 32 hexadecimal digits. `issued_by` is the account that asks, or
+/// `None` for an administrator. Whether it may is the caller's question.
+///
+/// Full, at 8 tokens: a revoked token is forgotten, or else the oldest goes.
+pub fn issue(
+    conn: &Connection,
+    worker: &WorkerId,
+    issued_by: Option<&AccountId>,
+    now: Timestamp,
+) -> Result<Secret, AuthError> {
+    let token = Secret::random(CREDENTIAL_BYTES);
+    let issuer = issued_by.map_or(super::ADMINISTRATOR_ID, AccountId::as_str);
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO worker_tokens (worker_id, digest, issued_by, created_at) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    insert.execute(params![worker.as_str(), digest(token.expose()), issuer, now.micros()])?;
+    let mut forget = conn.prepare_cached(
+        "DELETE FROM worker_tokens WHERE token_id IN (
+             SELECT token_id FROM worker_tokens WHERE worker_id = ?1
+             ORDER BY revoked_at IS NULL DESC, token_id DESC LIMIT -1 OFFSET ?2)",
+    )?;
+    forget.execute(params![worker.as_str(), WORKER_TOKENS_MAX])?;
+    Ok(token)
+}
+
+/// Whether `token` is one of `worker`'s; the time taken does not depend on how nearly it is.
+pub fn check(conn: &Connection, worker: &WorkerId, token: &str) -> Result<bool, AuthError> {
+    let candidate = digest(token);
+    let mut query =
+        conn.prepare_cached("SELECT digest FROM worker_tokens WHERE worker_id = ?1 AND revoked_at IS NULL")?;
+    let mut rows = query.query([worker.as_str()])?;
+    let mut is_known = Choice::from(0);
+    while let Some(row) = rows.next()? {
+        let known: [u8; 32] = row.get(0)?;
+        is_known |= known.ct_eq(&candidate);
+    }
+    Ok(is_known.into())
+}
+
+/// The tokens of `worker`, newest first, the revoked ones too; at most 8.
+pub fn list(conn: &Connection, worker: &WorkerId) -> Result<Vec<TokenRow>, AuthError> {
+    let mut query = conn.prepare_cached(
+        "SELECT token_id, issued_by, created_at, revoked_at FROM worker_tokens WHERE worker_id = ?1
+         ORDER BY token_id DESC",
+    )?;
+    let rows = query.query_map([worker.as_str()], token_row)?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Revokes a token of `worker`; says whether there was one to revoke. A connection that came in
+/// with it stays: ending it is the broker's work.
+pub fn revoke(
+    conn: &Connection,
+    worker: &WorkerId,
+    token_id: i64,
+    now: Timestamp,
+) -> Result<bool, AuthError> {
+    let mut update = conn.prepare_cached(
+        "UPDATE worker_tokens SET revoked_at = ?3 WHERE token_id = ?1 AND worker_id = ?2 AND revoked_at IS NULL",
+    )?;
+    Ok(update.execute(params![token_id, worker.as_str(), now.micros()])? == 1)
+}
+
+fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
+    Ok(TokenRow {
+        token_id: row.get(0)?,
+        issued_by: row.get(1)?,
+        created_at: Timestamp::from_micros(row.get(2)?),
+        revoked_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Database;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
+
+    #[test]
+    fn a_token_is_for_one_worker_until_it_is_revoked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(&folder.path().join("t.db")).unwrap();
+        let conn: &Connection = database.connection();
+        let (rig, other): (WorkerId, WorkerId) = ("rig".parse().unwrap(), "other".parse().unwrap());
+        let owner: AccountId = "wallet-0x24691e54".parse().unwrap();
+        assert!(!check(conn, &rig, "").unwrap());
+
+        let first = issue(conn, &rig, Some(&owner), NOW).unwrap();
+        let second = issue(conn, &rig, None, NOW).unwrap();
+        assert_eq!(first.expose().len(), 32);
+        for token in [&first, &second] {
+            assert!(check(conn, &rig, token.expose()).unwrap());
+            assert!(!check(conn, &other, token.expose()).unwrap());
+            assert!(!check(conn, &rig, &token.expose()[1..]).unwrap());
+        }
+        let rows = list(conn, &rig).unwrap();
+        let issuers: Vec<&str> = rows.iter().map(|row| row.issued_by.as_str()).collect();
+        assert_eq!(issuers, ["_admin", "wallet-0x24691e54"]);
+
+        assert!(!revoke(conn, &other, rows[1].token_id, NOW).unwrap());
+        assert!(revoke(conn, &rig, rows[1].token_id, NOW).unwrap());
+        assert!(!check(conn, &rig, first.expose()).unwrap());
+        assert!(check(conn, &rig, second.expose()).unwrap());
+        assert_eq!(list(conn, &rig).unwrap()[1].revoked_at, Some(NOW));
+    }
+
+    #[test]
+    fn a_worker_has_at_most_8_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(&folder.path().join("t.db")).unwrap();
+        let conn: &Connection = database.connection();
+        let rig: WorkerId = "rig".parse().unwrap();
+        let tokens: Vec<Secret> = (0..9).map(|_| issue(conn, &rig, None, NOW).unwrap()).collect();
+        assert_eq!(list(conn, &rig).unwrap().len(), 8);
+        assert!(!check(conn, &rig, tokens[0].expose()).unwrap());
+        assert!(tokens[1..].iter().all(|token| check(conn, &rig, token.expose()).unwrap()));
+    }
+}
