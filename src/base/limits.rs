@@ -54,6 +54,18 @@ pub const LIVE_BATCHES_QUEUED_MAX: usize = 100;
 pub const LIVE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// How long events are gathered into one write.
 pub const LIVE_BATCH_TIME: Duration = Duration::from_millis(20);
+/// Events gathered into one write; with 120 bytes each, 100,000 events a second.
+pub const LIVE_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Events waiting to be gathered, many times what a batch's time brings.
+pub const LIVE_EVENTS_QUEUED_MAX: usize = 8192;
+/// How long a dashboard's queue may be full (contract: web-client.md).
+pub const LIVE_FULL_TIME_MAX: Duration = Duration::from_secs(2);
+/// A dashboard that has said nothing for this long is asked whether it is there.
+pub const LIVE_PING_TIME: Duration = Duration::from_secs(30);
+/// A dashboard that has said nothing for this long, two pings, is gone.
+pub const LIVE_SILENCE_TIME_MAX: Duration = Duration::from_secs(75);
+/// For dashboards to answer the close at shutdown.
+pub const LIVE_FAREWELL_TIME_MAX: Duration = Duration::from_secs(1);
 
 // --- MQTT -------------------------------------------------------------------------------------
 
@@ -165,5 +177,6 @@ const _: () = {
     );
     assert!(LIVE_CLIENTS_MAX < HTTP_CONNECTIONS_MAX, "dashboards leave room for requests");
     assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a chunk's line fits the buffer");
+    assert!(LIVE_PING_TIME.as_secs() * 2 < LIVE_SILENCE_TIME_MAX.as_secs(), "two pings before the end");
     assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
 };

@@ -75,7 +75,7 @@ impl Outbound {
 
     /// Sends bytes as they are: an interim answer, a handshake.
     pub(super) fn send_raw(&self, bytes: &[u8]) -> io::Result<()> {
-        write_piece(&self.stream, bytes, self.write_time)
+        write_within(&self.stream, bytes, self.write_time)
     }
 
     fn send_sized(&mut self, reader: &mut dyn Read, size: usize) -> io::Result<()> {
@@ -124,15 +124,20 @@ impl Outbound {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        write_piece(&self.stream, &self.buffer, self.write_time)?;
+        write_within(&self.stream, &self.buffer, self.write_time)?;
         self.buffer.clear();
         Ok(())
     }
 }
 
-/// Writes all of `bytes`, which the client has `time` to take: one that reads a byte now and then
-/// does not hold the thread for long. The socket's own timeout bounds each single wait.
-pub(super) fn write_piece(mut stream: &TcpStream, mut bytes: &[u8], time: Duration) -> io::Result<()> {
+/// Writes all of `bytes`. The client has `time` to take each piece of [`HTTP_PIECE_BYTES`]: one that
+/// reads a byte now and then does not hold the thread for long, and a long answer may take long.
+pub fn write_within(stream: &TcpStream, bytes: &[u8], time: Duration) -> io::Result<()> {
+    bytes.chunks(HTTP_PIECE_BYTES).try_for_each(|piece| write_piece(stream, piece, time))
+}
+
+/// The socket's own write timeout bounds each single wait.
+fn write_piece(mut stream: &TcpStream, mut bytes: &[u8], time: Duration) -> io::Result<()> {
     let mut deadline = None;
     loop {
         match stream.write(bytes) {

@@ -1,5 +1,7 @@
 //! A client that sends exactly the bytes it is given, and reads answers as strictly as it can.
 
+#![allow(dead_code, reason = "each test file that includes this uses a part of it")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

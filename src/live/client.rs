@@ -1,0 +1,221 @@
+//! One client: a thread that reads what it says, and one that writes what it is told.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use tungstenite::error::{Error, ProtocolError};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+
+use super::frame;
+use super::hub::Pace;
+use crate::base::Timestamp;
+use crate::base::limits::{HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX};
+use crate::base::thread::spawn_connection;
+use crate::http::{linger, write_within};
+
+/// What waits in a client's queue.
+pub(super) enum Outgoing {
+    /// Frames that everyone gets.
+    Batch(Arc<[u8]>),
+    /// A frame of its own: a pong, a ping, the answer to its close.
+    Control(Vec<u8>),
+    /// The last bytes of this connection, possibly none.
+    Last(Vec<u8>),
+}
+
+/// A client's connection and the way to its writer.
+pub(super) struct Line {
+    pub(super) stream: Arc<TcpStream>,
+    pub(super) queue: Sender<Outgoing>,
+    pub(super) pace: Pace,
+}
+
+/// How a conversation ended.
+enum End {
+    /// The client is gone, or silent for too long.
+    Gone,
+    /// The client asked for it, and its answer is queued.
+    Agreed,
+    /// The client broke a rule, and shall read which.
+    Refused(CloseCode, &'static str),
+}
+
+/// A client's messages are small and rare.
+const READ_BUFFER_BYTES: usize = 512;
+/// What a writer keeps between writes.
+const WRITE_BUFFER_KEPT_BYTES: usize = 4 * 1024;
+
+/// Serves a client until it is gone.
+pub(super) fn run<S>(line: &Line, unread: Vec<u8>, outgoing: Receiver<Outgoing>, snapshot: S, now: Timestamp)
+where
+    S: AsRef<str> + Send + 'static,
+{
+    let ending = Arc::new(AtomicBool::new(false));
+    let (stream, skip_batches) = (Arc::clone(&line.stream), Arc::clone(&ending));
+    let writer = spawn_connection("live-writer", move || {
+        let written = write_snapshot(&stream, snapshot, now)
+            .and_then(|()| write_queue(&stream, &outgoing, &skip_batches));
+        if written.is_err() {
+            // The client is gone or does not read; the reader notices at once. An error is a client
+            // that is already gone.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    });
+    let writer = match writer {
+        Ok(writer) => writer,
+        Err(error) => return log::warn!("cannot start a dashboard's writer: {error}"),
+    };
+    let end = converse(line, unread);
+    ending.store(true, Ordering::SeqCst);
+    let last = match end {
+        Ok(End::Agreed) => Some(Vec::new()),
+        Ok(End::Refused(code, reason)) => Some(frame::close(code, reason)),
+        Ok(End::Gone) | Err(_) => None,
+    };
+    // Full: a client that does not even read its own answers needs no further one.
+    let said = last.is_some_and(|last| line.queue.try_send(Outgoing::Last(last)).is_ok());
+    if !said {
+        let _ = line.stream.shutdown(Shutdown::Both);
+        // The writer cannot block any more: it takes this, or fails first and is gone.
+        let _ = line.queue.send(Outgoing::Last(Vec::new()));
+    }
+    if writer.join().is_err() {
+        log::error!("a dashboard's writer panicked");
+    }
+    if said {
+        linger(&line.stream);
+    }
+}
+
+/// Says one frame to a client that is not served, and closes.
+pub(super) fn turn_away(stream: &TcpStream, close: &[u8]) {
+    if write_within(stream, close, HTTP_WRITE_TIME_MAX).is_ok() {
+        linger(stream);
+    }
+}
+
+/// Reads until the client's end: answers pings and closes, ignores messages, asks the silent.
+fn converse(line: &Line, unread: Vec<u8>) -> io::Result<End> {
+    line.stream.set_read_timeout(Some(line.pace.ping / 4))?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(LIVE_MESSAGE_BYTES_MAX)
+        .max_message_size(Some(LIVE_MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(LIVE_MESSAGE_BYTES_MAX));
+    let through = Through { stream: &line.stream, queue: &line.queue };
+    let mut socket = WebSocket::from_partially_read(through, unread, Role::Server, Some(config));
+    let mut heard = Instant::now();
+    let mut asked = heard;
+    loop {
+        match socket.read() {
+            Ok(_) => heard = Instant::now(),
+            Err(Error::Io(error)) if is_pause(&error) => {
+                if heard.elapsed() >= line.pace.silence_max {
+                    return Ok(End::Gone);
+                }
+                if heard.max(asked).elapsed() >= line.pace.ping {
+                    asked = Instant::now();
+                    // Full: it does not even read; the hub or the silence will end it.
+                    let _ = line.queue.try_send(Outgoing::Control(frame::ping()));
+                }
+            }
+            Err(error) => return Ok(end_of(&error)),
+        }
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => End::Agreed,
+        Error::Capacity(_) => End::Refused(CloseCode::Size, "Message is too large"),
+        Error::Utf8(_) => End::Refused(CloseCode::Invalid, "Text is not UTF-8"),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
+        Error::Protocol(_) => End::Refused(CloseCode::Protocol, "Protocol violation"),
+        _ => End::Gone,
+    }
+}
+
+/// Reads from the socket, writes to the client's queue: the protocol's own answers take their turn.
+struct Through<'a> {
+    stream: &'a TcpStream,
+    queue: &'a Sender<Outgoing>,
+}
+
+impl Read for Through<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(into)
+    }
+}
+
+impl Write for Through<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Full: a client that asks more than it reads misses an answer. Disconnected: its writer has
+        // ended, and so will this.
+        let _ = self.queue.try_send(Outgoing::Control(bytes.to_vec()));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_snapshot<S: AsRef<str>>(stream: &TcpStream, snapshot: S, now: Timestamp) -> io::Result<()> {
+    let data = snapshot.as_ref().as_bytes();
+    let (before, behind) = frame::around_snapshot(data.len(), now);
+    if data.len() < HTTP_PIECE_BYTES {
+        return write(stream, &[&before, data, &behind].concat());
+    }
+    // Not copied: it may have megabytes, and every client that reconnects gets one.
+    write(stream, &before)?;
+    write(stream, data)?;
+    write(stream, &behind)
+}
+
+/// Writes what is queued, as much of it at once as there is.
+fn write_queue(stream: &TcpStream, queue: &Receiver<Outgoing>, skip_batches: &AtomicBool) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let mut is_last = false;
+    while !is_last {
+        // An error is a client that has left the hub and whose reader has ended.
+        let Ok(mut outgoing) = queue.recv() else { return Ok(()) };
+        loop {
+            match outgoing {
+                Outgoing::Batch(_) if skip_batches.load(Ordering::SeqCst) => {}
+                Outgoing::Batch(bytes) => buffer.extend_from_slice(&bytes),
+                Outgoing::Control(bytes) => buffer.extend_from_slice(&bytes),
+                Outgoing::Last(bytes) => {
+                    buffer.extend_from_slice(&bytes);
+                    is_last = true;
+                }
+            }
+            if is_last || buffer.len() >= HTTP_PIECE_BYTES {
+                break;
+            }
+            match queue.try_recv() {
+                Ok(next) => outgoing = next,
+                // Empty for now, or nobody left who could add to it.
+                Err(_) => break,
+            }
+        }
+        write(stream, &buffer)?;
+        buffer.clear();
+        buffer.shrink_to(WRITE_BUFFER_KEPT_BYTES);
+    }
+    Ok(())
+}
+
+fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    write_within(stream, bytes, HTTP_WRITE_TIME_MAX)
+}
