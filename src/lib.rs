@@ -1,6 +1,7 @@
 //! The XenBlocks hashpower marketplace. `docs/architecture.md` is the plan of the house: lower
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
+pub mod api;
 pub mod auth;
 pub mod base;
 pub mod chain;

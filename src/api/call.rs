@@ -1,0 +1,109 @@
+//! One request, received: matched, its caller known and let in.
+
+use std::io::Read;
+use std::net::IpAddr;
+
+use rouille::Request;
+
+use super::input::{Body, Query};
+use super::router::{Found, Route};
+use super::{Api, ApiError};
+use crate::auth::{AuthError, Caller, Mode, keys};
+use crate::base::{AccountId, LeaseId, Timestamp, WorkerId};
+use crate::market::Actor;
+
+/// A request that its route's [`super::Access`] has let in.
+pub struct Call<'a> {
+    /// The request itself.
+    pub request: &'a Request,
+    /// Its route.
+    pub route: &'static Route,
+    /// Who asks.
+    pub caller: Caller,
+    /// When it came.
+    pub now: Timestamp,
+    mode: Mode,
+    parameters: Vec<String>,
+}
+
+impl<'a> Call<'a> {
+    /// Identifies the caller and holds it to the route's access.
+    pub fn receive(api: &Api, request: &'a Request, found: Found) -> Result<Self, ApiError> {
+        let caller = api.auth.identify::<ApiError>(bearer(request), request.header("X-API-Key"), |key| {
+            api.store.read(|connection| Ok(keys::find(connection, key)?))
+        })?;
+        let mode = api.auth.mode();
+        found.route.access.check(mode, &caller)?;
+        let Found { route, parameters } = found;
+        Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters })
+    }
+
+    /// On whose behalf the market is asked: in open mode nobody in particular may do everything,
+    /// whoever shows a credential is held to it.
+    pub fn actor(&self) -> Result<Actor, ApiError> {
+        match &self.caller {
+            Caller::Administrator => Ok(Actor::Unrestricted),
+            Caller::Account(session) => {
+                Ok(Actor::Account { id: session.account.clone(), wallet: session.wallet })
+            }
+            Caller::Nobody if self.mode == Mode::Open => Ok(Actor::Unrestricted),
+            Caller::Nobody => Err(AuthError::Missing.into()),
+        }
+    }
+
+    /// Whether the platform is open.
+    pub fn is_open(&self) -> bool {
+        self.mode == Mode::Open
+    }
+
+    /// The path's first parameter.
+    pub fn parameter(&self) -> &str {
+        &self.parameters[0]
+    }
+
+    /// The path's parameter as a worker's id; what cannot be one is 404.
+    pub fn worker_id(&self) -> Result<WorkerId, ApiError> {
+        self.parameter().parse().map_err(|_| ApiError::new(404, "Worker not found"))
+    }
+
+    /// The path's parameter as an account's id; what cannot be one is 404.
+    pub fn account_id(&self) -> Result<AccountId, ApiError> {
+        self.parameter().parse().map_err(|_| ApiError::new(404, "Account not found"))
+    }
+
+    /// The path's parameter as a lease's id; what cannot be one is 404.
+    pub fn lease_id(&self) -> Result<LeaseId, ApiError> {
+        self.parameter().parse().map_err(|_| ApiError::new(404, "Lease not found"))
+    }
+
+    /// The query, to be taken apart.
+    pub fn query(&self) -> Query<'_> {
+        Query::new(self.request)
+    }
+
+    /// The body's bytes.
+    pub fn bytes(&self) -> Result<Vec<u8>, ApiError> {
+        let mut bytes = Vec::new();
+        let data = self.request.data();
+        if let Some(mut data) = data {
+            data.read_to_end(&mut bytes).map_err(|error| ApiError::internal(&error))?;
+        }
+        Ok(bytes)
+    }
+
+    /// The JSON body, to be taken apart.
+    pub fn body(&self) -> Result<Body, ApiError> {
+        Body::parse(&self.bytes()?, self.request.header("Content-Type"))
+    }
+
+    /// Where the request came from.
+    pub fn peer(&self) -> IpAddr {
+        self.request.remote_addr().ip()
+    }
+}
+
+fn bearer(request: &Request) -> Option<&str> {
+    let value = request.header("Authorization")?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

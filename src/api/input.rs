@@ -1,0 +1,414 @@
+//! Bodies and queries become types here, or a 422 that lists all that is wrong, in the order the
+//! fields are asked for (contract: observed.md 2, the table of validation errors).
+
+use std::borrow::Cow;
+
+use rouille::Request;
+use serde_json::{Map, Value, json};
+
+use super::ApiError;
+
+/// A JSON body. Ask for each field, then call [`Body::finish`] before using what came.
+pub struct Body {
+    object: Map<String, Value>,
+    problems: Vec<Value>,
+}
+
+impl Body {
+    /// Parses a body that must be a JSON object, sent as JSON.
+    pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ApiError> {
+        if bytes.is_empty() {
+            return Err(ApiError::validation(vec![problem(
+                "missing",
+                &json!(["body"]),
+                "Field required",
+                &Value::Null,
+            )]));
+        }
+        let value = if is_json(content_type) {
+            serde_json::from_slice(bytes).map_err(|error| invalid_json(bytes, &error))?
+        } else {
+            Value::String(String::from_utf8_lossy(bytes).into_owned())
+        };
+        match value {
+            Value::Object(object) => Ok(Body { object, problems: Vec::new() }),
+            other => {
+                const TEXT: &str = "Input should be a valid dictionary or object to extract fields from";
+                Err(ApiError::validation(vec![problem(
+                    "model_attributes_type",
+                    &json!(["body"]),
+                    TEXT,
+                    &other,
+                )]))
+            }
+        }
+    }
+
+    /// All fields, for bodies that are stored or passed on.
+    pub fn object(&self) -> &Map<String, Value> {
+        &self.object
+    }
+
+    /// A text that must be there.
+    pub fn text(&mut self, name: &str) -> String {
+        match self.object.get(name).cloned() {
+            Some(Value::String(text)) => text,
+            Some(other) => self.wrong("string_type", name, "Input should be a valid string", &other),
+            None => self.missing(name),
+        }
+    }
+
+    /// A text that may be missing.
+    pub fn text_or(&mut self, name: &str, default: &str) -> String {
+        if self.object.contains_key(name) { self.text(name) } else { default.to_owned() }
+    }
+
+    /// A text that may be missing or null.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        self.is_given(name).then(|| self.text(name))
+    }
+
+    /// A finite number that must be there; numeric texts and booleans are taken, as the prototype does.
+    pub fn number(&mut self, name: &str) -> f64 {
+        const TEXT: &str = "Input should be a valid number";
+        let Some(value) = self.object.get(name).cloned() else { return self.missing(name) };
+        let number = match &value {
+            Value::Number(number) => number.as_f64(),
+            Value::Bool(yes) => Some(f64::from(u8::from(*yes))),
+            Value::String(text) => match text.trim().parse::<f64>() {
+                Ok(number) => Some(number),
+                Err(_) => {
+                    let text = "Input should be a valid number, unable to parse string as a number";
+                    return self.wrong("float_parsing", name, text, &value);
+                }
+            },
+            _ => return self.wrong("float_type", name, TEXT, &value),
+        };
+        match number.filter(|number| number.is_finite()) {
+            Some(number) => number,
+            None => self.wrong("finite_number", name, "Input should be a finite number", &value),
+        }
+    }
+
+    /// A number that may be missing.
+    pub fn number_or(&mut self, name: &str, default: f64) -> f64 {
+        if self.object.contains_key(name) { self.number(name) } else { default }
+    }
+
+    /// A whole number that must be there; texts and floats without a fraction are taken.
+    pub fn integer(&mut self, name: &str) -> i64 {
+        let Some(value) = self.object.get(name).cloned() else { return self.missing(name) };
+        match &value {
+            Value::Number(number) => match number.as_i64().or_else(|| number.as_f64().and_then(whole)) {
+                Some(integer) => integer,
+                None => {
+                    let text = "Input should be a valid integer, got a number with a fractional part";
+                    self.wrong("int_from_float", name, text, &value)
+                }
+            },
+            Value::Bool(yes) => i64::from(*yes),
+            Value::String(text) => match text.trim().parse() {
+                Ok(integer) => integer,
+                Err(_) => {
+                    let text = "Input should be a valid integer, unable to parse string as an integer";
+                    self.wrong("int_parsing", name, text, &value)
+                }
+            },
+            _ => self.wrong("int_type", name, "Input should be a valid integer", &value),
+        }
+    }
+
+    /// A whole number that may be missing.
+    pub fn integer_or(&mut self, name: &str, default: i64) -> i64 {
+        if self.object.contains_key(name) { self.integer(name) } else { default }
+    }
+
+    /// A whole number that may be missing or null.
+    pub fn optional_integer(&mut self, name: &str) -> Option<i64> {
+        self.is_given(name).then(|| self.integer(name))
+    }
+
+    /// An object that may be missing.
+    pub fn object_or_empty(&mut self, name: &str) -> Map<String, Value> {
+        match self.object.get(name).cloned() {
+            None => Map::new(),
+            Some(Value::Object(object)) => object,
+            Some(other) => self.wrong("dict_type", name, "Input should be a valid dictionary", &other),
+        }
+    }
+
+    /// 422 when anything was wrong.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::validation(self.problems)) }
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    fn missing<T: Default>(&mut self, name: &str) -> T {
+        let input = Value::Object(self.object.clone());
+        self.problems.push(problem("missing", &json!(["body", name]), "Field required", &input));
+        T::default()
+    }
+
+    fn wrong<T: Default>(&mut self, kind: &str, name: &str, text: &str, input: &Value) -> T {
+        self.problems.push(problem(kind, &json!(["body", name]), text, input));
+        T::default()
+    }
+}
+
+/// A query string. Ask for each parameter, then call [`Query::finish`] before using what came.
+pub struct Query<'a> {
+    request: &'a Request,
+    problems: Vec<Value>,
+}
+
+impl<'a> Query<'a> {
+    /// The query of a request.
+    pub fn new(request: &'a Request) -> Self {
+        Query { request, problems: Vec::new() }
+    }
+
+    /// A text that may be missing; empty counts as missing.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        self.request.get_param(name).filter(|text| !text.is_empty())
+    }
+
+    /// A text of bounded length that may be missing.
+    pub fn short_text(&mut self, name: &str, length_max: usize) -> Option<String> {
+        let text = self.optional_text(name)?;
+        if text.chars().count() <= length_max {
+            return Some(text);
+        }
+        let message = format!("String should have at most {length_max} characters");
+        self.wrong("string_too_long", name, &message, &text, Some(json!({ "max_length": length_max })));
+        None
+    }
+
+    /// A text that must be there.
+    pub fn text(&mut self, name: &str) -> String {
+        self.request.get_param(name).unwrap_or_else(|| self.missing(name))
+    }
+
+    /// One of some words.
+    pub fn word(&mut self, name: &str, default: &'static str, words: &[&'static str]) -> &'static str {
+        let Some(text) = self.optional_text(name) else { return default };
+        if let Some(word) = words.iter().find(|word| **word == text) {
+            return word;
+        }
+        let pattern = format!("^({})$", words.join("|"));
+        let message = format!("String should match pattern '{pattern}'");
+        self.wrong("string_pattern_mismatch", name, &message, &text, Some(json!({ "pattern": pattern })));
+        default
+    }
+
+    /// A whole number within a range.
+    pub fn integer(&mut self, name: &str, default: i64, range: std::ops::RangeInclusive<i64>) -> i64 {
+        match self.request.get_param(name) {
+            None => default,
+            Some(text) => self.whole_within(name, &text, range).unwrap_or(default),
+        }
+    }
+
+    /// A whole number within a range that may be missing.
+    pub fn optional_integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let text = self.optional_text(name)?;
+        self.whole_within(name, &text, range)
+    }
+
+    /// A whole number within a range that must be there.
+    pub fn required_integer(&mut self, name: &str, range: std::ops::RangeInclusive<i64>) -> i64 {
+        match self.request.get_param(name) {
+            None => self.missing(name),
+            Some(text) => self.whole_within(name, &text, range).unwrap_or_default(),
+        }
+    }
+
+    /// A finite number that may be missing.
+    pub fn optional_number(&mut self, name: &str) -> Option<f64> {
+        let text = self.optional_text(name)?;
+        match text.trim().parse::<f64>().ok().filter(|number| number.is_finite()) {
+            Some(number) => Some(number),
+            None => {
+                let message = "Input should be a valid number, unable to parse string as a number";
+                self.wrong("float_parsing", name, message, &text, None);
+                None
+            }
+        }
+    }
+
+    /// A finite number within a range.
+    pub fn number(&mut self, name: &str, default: f64, min: f64, max: f64) -> f64 {
+        let Some(number) = self.optional_number(name) else { return default };
+        let raw = self.request.get_param(name).unwrap_or_default();
+        if number < min {
+            self.out_of_range(name, &raw, "greater_than_equal", "ge", &json!(min));
+        } else if number > max {
+            self.out_of_range(name, &raw, "less_than_equal", "le", &json!(max));
+        }
+        number
+    }
+
+    /// A yes or no.
+    pub fn boolean(&mut self, name: &str, default: bool) -> bool {
+        let Some(text) = self.request.get_param(name) else { return default };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" | "t" | "y" => true,
+            "false" | "0" | "no" | "off" | "f" | "n" => false,
+            _ => {
+                let message = "Input should be a valid boolean, unable to interpret input";
+                self.wrong("bool_parsing", name, message, &text, None);
+                default
+            }
+        }
+    }
+
+    /// 422 when anything was wrong.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::validation(self.problems)) }
+    }
+
+    fn whole_within(&mut self, name: &str, text: &str, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let trimmed = text.trim();
+        let parsed = trimmed.parse().ok();
+        let Some(integer) = parsed.or_else(|| trimmed.parse().ok().and_then(whole)) else {
+            let message = "Input should be a valid integer, unable to parse string as an integer";
+            self.wrong("int_parsing", name, message, text, None);
+            return None;
+        };
+        if integer < *range.start() {
+            self.out_of_range(name, text, "greater_than_equal", "ge", &json!(range.start()));
+        } else if integer > *range.end() {
+            self.out_of_range(name, text, "less_than_equal", "le", &json!(range.end()));
+        }
+        Some(integer)
+    }
+
+    fn out_of_range(&mut self, name: &str, input: &str, kind: &str, bound: &str, limit: &Value) {
+        let relation = kind.replace('_', " ").replace("equal", "or equal to");
+        let message = format!("Input should be {relation} {limit}");
+        self.wrong(kind, name, &message, input, Some(json!({ bound: limit })));
+    }
+
+    fn missing<T: Default>(&mut self, name: &str) -> T {
+        self.problems.push(problem("missing", &json!(["query", name]), "Field required", &Value::Null));
+        T::default()
+    }
+
+    fn wrong(&mut self, kind: &str, name: &str, text: &str, input: &str, context: Option<Value>) {
+        let mut entry = problem(kind, &json!(["query", name]), text, &json!(input));
+        if let Some(context) = context {
+            entry["ctx"] = context;
+        }
+        self.problems.push(entry);
+    }
+}
+
+/// A path segment with its percent-encoding undone.
+pub fn decode(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return segment.into();
+    }
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        decoded.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned().into()
+}
+
+fn problem(kind: &str, location: &Value, text: &str, input: &Value) -> Value {
+    json!({ "type": kind, "loc": location, "msg": text, "input": input })
+}
+
+fn is_json(content_type: Option<&str>) -> bool {
+    let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let media = media.to_ascii_lowercase();
+    media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
+}
+
+fn invalid_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+    let position = before + error.column().saturating_sub(1);
+    let mut entry = problem("json_invalid", &json!(["body", position]), "JSON decode error", &json!({}));
+    entry["ctx"] = json!({ "error": error.to_string() });
+    ApiError::validation(vec![entry])
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "whole and within 53 bits")]
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(error: ApiError) -> Vec<(String, String)> {
+        let response = error.into_response();
+        let (mut reader, _) = response.data.into_reader_and_size();
+        let value: Value = serde_json::from_reader(&mut reader).unwrap();
+        let list = value["detail"].as_array().unwrap().clone();
+        list.iter().map(|p| (p["type"].as_str().unwrap().into(), p["loc"].to_string())).collect()
+    }
+
+    fn body(text: &str) -> Body {
+        Body::parse(text.as_bytes(), Some("application/json")).unwrap()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_listed_in_order() {
+        let mut body = body(r#"{"b": "x", "c": 1.5, "d": [], "e": "7", "f": true}"#);
+        body.text("a");
+        body.number("b");
+        body.integer("c");
+        body.object_or_empty("d");
+        assert_eq!((body.integer("e"), body.integer("f")), (7, 1));
+        let found = problems(body.finish().unwrap_err());
+        let kinds: Vec<&str> = found.iter().map(|(kind, _)| kind.as_str()).collect();
+        assert_eq!(kinds, ["missing", "float_parsing", "int_from_float", "dict_type"]);
+        assert_eq!(found[0].1, r#"["body","a"]"#);
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        for (text, content_type, kind) in [
+            ("", Some("application/json"), "missing"),
+            ("{", Some("application/json"), "json_invalid"),
+            (r#"{"a": 1e999}"#, Some("application/json"), "json_invalid"),
+            (r#"{"a": NaN}"#, Some("application/json"), "json_invalid"),
+            ("[1]", Some("application/json; charset=utf-8"), "model_attributes_type"),
+            ("{}", Some("text/plain"), "model_attributes_type"),
+            ("{}", None, "model_attributes_type"),
+        ] {
+            let error = Body::parse(text.as_bytes(), content_type).err().unwrap();
+            assert_eq!(problems(error)[0].0, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn queries_are_ranges_words_and_numbers() {
+        let get = |query: &str| Request::fake_http("GET", format!("/x?{query}"), vec![], vec![]);
+        let request = get("page=0&limit=2.0&sort=up&hours=9e9&yes=on");
+        let mut query = Query::new(&request);
+        assert_eq!(query.integer("limit", 20, 1..=100), 2);
+        assert!(query.boolean("yes", false));
+        query.integer("page", 1, 1..=i64::MAX);
+        query.word("sort", "desc", &["asc", "desc"]);
+        query.number("hours", 1.0, 0.0167, 24.0);
+        let kinds: Vec<String> = problems(query.finish().unwrap_err()).into_iter().map(|p| p.0).collect();
+        assert_eq!(kinds, ["greater_than_equal", "string_pattern_mismatch", "less_than_equal"]);
+    }
+
+    #[test]
+    fn segments_are_decoded_and_broken_escapes_kept() {
+        assert_eq!(decode("a%20b%2"), "a b%2");
+        assert_eq!(decode("%ff"), "\u{fffd}");
+    }
+}

@@ -1,0 +1,101 @@
+//! REST: one table of routes, one file per resource (contract: rest.md).
+//!
+//! A request is matched, its caller identified and held to the route's [`Access`], its input turned
+//! into types or a 422, and then handed to the market or read from the store. No SQL and no MQTT here.
+
+mod access;
+mod call;
+mod error;
+mod input;
+mod rentals;
+mod router;
+mod views;
+
+use std::sync::Arc;
+
+use rouille::{Request, Response};
+use serde::Serialize;
+
+pub use access::Access;
+pub use call::Call;
+pub use error::ApiError;
+pub use router::{Method, Parameter, Route};
+
+use crate::auth::Auth;
+use crate::base::{Clock, Timestamp, WorkerId};
+use crate::chain;
+use crate::fleet::Fleet;
+use crate::http::{self, Reply};
+use crate::live::Hub;
+use crate::market::Store;
+use crate::market::blocks::Policy;
+use crate::pow::Verifier;
+use crate::protocol::Control;
+use router::Router;
+
+/// What a handler returns.
+pub type Answer = Result<Response, ApiError>;
+
+/// The way to the workers, which the MQTT edge provides.
+pub trait WorkerLink: Send + Sync {
+    /// The ids of the clients that are connected, sorted.
+    fn client_ids(&self) -> Vec<String>;
+    /// Whether a client acts for this worker now.
+    fn is_connected(&self, worker: &WorkerId) -> bool;
+    /// Sends on the worker's `control` topic.
+    fn control(&self, worker: &WorkerId, control: &Control);
+}
+
+/// All that handlers work with.
+pub struct Api {
+    /// The database.
+    pub store: Store,
+    /// What is volatile about workers.
+    pub fleet: Arc<Fleet>,
+    /// Who is asking.
+    pub auth: Arc<Auth>,
+    /// The time.
+    pub clock: Clock,
+    /// The live feed.
+    pub live: Hub,
+    /// The way to the workers.
+    pub link: Arc<dyn WorkerLink>,
+    /// What a block must show to count.
+    pub policy: Policy,
+    /// The embedded chain's rules; `None` with `--no-chain`.
+    pub chain: Option<chain::Rules>,
+    /// Recomputes the hashes of strangers, outside the writer.
+    pub verifier: Verifier,
+    /// When the platform started.
+    pub started_at: Timestamp,
+    /// The MQTT port in use.
+    pub mqtt_port: u16,
+    /// The HTTP port in use.
+    pub api_port: u16,
+}
+
+/// Answers every request of the platform's HTTP port.
+pub fn handler(api: Api) -> Arc<http::Handler> {
+    let api = Arc::new(api);
+    let router = Router::new();
+    http::handler(move |request| answer(&api, &router, request))
+}
+
+fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
+    match router.find(request) {
+        Ok(found) => Call::receive(api, request, found)
+            .and_then(|call| (call.route.handle)(api, &call))
+            .unwrap_or_else(ApiError::into_response)
+            .into(),
+        Err(error) => error.into_response().into(),
+    }
+}
+
+/// A 200 with this value as JSON.
+fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
+    let body = serde_json::to_vec(value).map_err(|error| ApiError::internal(&error))?;
+    Ok(Response::from_data("application/json", body))
+}
+
+/// The resources, in the order of the API's description.
+const RESOURCES: &[&[Route]] = &[rentals::ROUTES];
