@@ -14,7 +14,7 @@ pub const DEATHS_QUEUED_MAX: usize = 8;
 
 // --- HTTP -------------------------------------------------------------------------------------
 
-/// Connections served at once; the next ones are answered 503.
+/// Connections served at once; idle ones make room for further ones, which else are answered 503.
 pub const HTTP_CONNECTIONS_MAX: usize = 1024;
 /// Connections that the kernel completes before we accept them: a whole fleet of pages reloading.
 pub const HTTP_BACKLOG: i32 = 1024;
@@ -50,6 +50,9 @@ pub const HTTP_STOP_TIME_MAX: Duration = Duration::from_millis(2500);
 pub const LIVE_CLIENTS_MAX: usize = 200;
 /// Batches waiting for one dashboard: with a batch each 20 ms, 2 s of a client that does not read.
 pub const LIVE_BATCHES_QUEUED_MAX: usize = 100;
+/// What the kernel holds for a dashboard (it doubles this): left alone it would take 4 MB, minutes
+/// of events, from one that does not read.
+pub const LIVE_SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// A message from a dashboard; none is needed.
 pub const LIVE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// How long events are gathered into one write.
