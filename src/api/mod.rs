@@ -7,6 +7,7 @@ mod access;
 mod call;
 mod error;
 mod input;
+pub mod live_feed;
 mod rentals;
 mod router;
 mod views;
@@ -40,6 +41,8 @@ pub type Answer = Result<Response, ApiError>;
 pub trait WorkerLink: Send + Sync {
     /// The ids of the clients that are connected, sorted.
     fn client_ids(&self) -> Vec<String>;
+    /// How many they are.
+    fn client_count(&self) -> usize;
     /// Whether a client acts for this worker now.
     fn is_connected(&self, worker: &WorkerId) -> bool;
     /// Sends on the worker's `control` topic.
@@ -75,13 +78,15 @@ pub struct Api {
 }
 
 /// Answers every request of the platform's HTTP port.
-pub fn handler(api: Api) -> Arc<http::Handler> {
-    let api = Arc::new(api);
+pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
     let router = Router::new();
     http::handler(move |request| answer(&api, &router, request))
 }
 
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
+    if request.raw_url().split('?').next() == Some(live_feed::PATH) {
+        return live_feed::reply(api, request);
+    }
     match router.find(request) {
         Ok(found) => Call::receive(api, request, found)
             .and_then(|call| (call.route.handle)(api, &call))

@@ -110,6 +110,9 @@ pub const STORE_CACHE_KIB: i64 = 2048;
 /// Committed events waiting for `dispatch`; when full the writer waits.
 pub const EVENTS_QUEUED_MAX: usize = 8192;
 
+/// Blocks waiting to be recomputed; when full they wait in the database.
+pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
+
 // --- market -----------------------------------------------------------------------------------
 
 /// Rows of one page.

@@ -82,23 +82,34 @@ pub enum HttpError {
     Thread(#[source] io::Error),
 }
 
-/// A running server.
-pub struct Server {
-    listener: Arc<TcpListener>,
+/// A socket that listens and is not served yet: who connects waits.
+pub struct Listener {
+    socket: TcpListener,
     addr: SocketAddr,
-    acceptor: JoinHandle<()>,
-    shared: Arc<Shared>,
+    config: Config,
 }
 
-impl Server {
-    /// Listens, and answers from now on.
-    pub fn start(config: Config, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Self, HttpError> {
-        let listener = listen(config.addr).map_err(|source| match source.kind() {
+impl Listener {
+    /// Takes the port.
+    pub fn bind(config: Config) -> Result<Self, HttpError> {
+        let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => HttpError::Taken(config.addr),
             _ => HttpError::Listen { addr: config.addr, source },
-        })?;
-        let addr = listener.local_addr().map_err(|source| HttpError::Listen { addr: config.addr, source })?;
-        let listener = Arc::new(listener);
+        };
+        let socket = listen(config.addr).map_err(failed)?;
+        let addr = socket.local_addr().map_err(failed)?;
+        Ok(Listener { socket, addr, config })
+    }
+
+    /// The address that it listens on, with the port that was really taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Answers from now on.
+    pub fn serve(self, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Server, HttpError> {
+        let Listener { socket, addr, config } = self;
+        let listener = Arc::new(socket);
         let name = config.name;
         let shared = Arc::new(Shared {
             config,
@@ -114,6 +125,21 @@ impl Server {
         })
         .map_err(HttpError::Thread)?;
         Ok(Server { listener, addr, acceptor, shared })
+    }
+}
+
+/// A running server.
+pub struct Server {
+    listener: Arc<TcpListener>,
+    addr: SocketAddr,
+    acceptor: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Listens, and answers from now on.
+    pub fn start(config: Config, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Self, HttpError> {
+        Listener::bind(config)?.serve(watch, handler)
     }
 
     /// The address that it listens on, with the port that was really taken.

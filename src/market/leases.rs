@@ -147,6 +147,16 @@ pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<us
     Ok(count)
 }
 
+/// After a restart: finds blocks of active leases that the chain knows and nobody reported, and
+/// returns those leases.
+pub fn recover(scope: &mut Scope<'_>, now: Timestamp) -> Result<Vec<Lease>, Refusal> {
+    let active = leases::active(scope)?;
+    for lease in &active {
+        blocks::reconcile(scope, lease, now)?;
+    }
+    Ok(active)
+}
+
 /// Notes since when the workers of active leases are away: that time is not billed.
 pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
     for lease in leases::active(scope)? {

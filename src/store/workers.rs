@@ -105,6 +105,14 @@ pub fn get(connection: &Connection, id: &WorkerId) -> Result<Option<Worker>> {
         .optional()
 }
 
+/// All workers, first registered first.
+pub fn all(connection: &Connection) -> Result<Vec<Worker>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM workers ORDER BY worker_seq"))?
+        .query_map([], from_row)?
+        .collect()
+}
+
 /// Adds a worker or renews what a registration says of it.
 pub fn upsert(
     connection: &Connection,
