@@ -2,4 +2,5 @@
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
 pub mod base;
+pub mod broker;
 pub mod protocol;
