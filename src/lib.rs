@@ -3,3 +3,5 @@
 
 pub mod base;
 pub mod protocol;
+pub mod sim;
+pub mod worker;
