@@ -99,6 +99,15 @@ pub const DIFFICULTY_KIB_MAX: u32 = 131_072;
 /// A block's hash: the longest PHC string of the network has 150 characters.
 pub const HASH_BYTES_MAX: usize = 256;
 
+// --- proof of work ----------------------------------------------------------------------------
+
+/// Strangers' hashes recomputed at once: each may take 128 MiB and a tenth of a second.
+pub const VERIFIERS: usize = 2;
+/// Waiting for one of them; then the block is refused for now and must be sent again.
+pub const VERIFIER_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What an idle one keeps, KiB: enough for the usual difficulties.
+pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
+
 // --- auth -------------------------------------------------------------------------------------
 
 /// A sign-in nonce lives this long (contract: rest.md).

@@ -153,7 +153,7 @@ pub struct Session {
 impl Session {
     /// Goes offline with a goodbye, or comes back.
     pub fn set_online(&self, online: bool) {
-        self.wanted.send_replace(online);
+        self.wanted.send_if_modified(|wanted| std::mem::replace(wanted, online) != online);
     }
 
     /// Whose session it is.
@@ -186,6 +186,12 @@ impl Session {
     fn publish(&self, channel: Channel, payload: Vec<u8>, receipt: bool) -> Option<Ticket> {
         let topic = Topic { worker: self.worker.clone(), channel };
         locked(&self.outbox).publish(&topic, payload, receipt)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.set_online(false);
     }
 }
 

@@ -51,7 +51,6 @@ impl Line {
         let mut back_off = BackOff::new(seed);
         // An error: the owner dropped the session while it was offline.
         while self.wanted.wait_for(|online| *online).await.is_ok() {
-            self.wanted.mark_unchanged();
             let served = self.connection(&mut back_off).await;
             locked(&self.outbox).client = None;
             // An error: the owner has stopped; the session's own end follows.
@@ -160,7 +159,7 @@ impl Line {
 
     /// Says `offline`, waits for its acknowledgement, disconnects.
     async fn leave(
-        &mut self,
+        &self,
         client: &AsyncClient,
         event_loop: &mut EventLoop,
         flight: &mut Flight,

@@ -1,0 +1,22 @@
+//! Proof of work: Argon2id with the network's parameters, keys, hashes as text, what makes a hash
+//! a block, and the loop that looks for one.
+//!
+//! Promises: a [`Phc`] that parsed prints back as it was; a block found here verifies here; a
+//! change of orders takes effect after the batch in hand (one hash on a CPU). Knows neither the
+//! chain nor MQTT.
+
+mod hasher;
+mod keys;
+mod markers;
+mod mining;
+mod params;
+mod phc;
+mod verifier;
+
+pub use hasher::{Hasher, Tag};
+pub use keys::Keys;
+pub use markers::{BlockKind, Marker, MarkerError, Matches, xuni_open};
+pub use mining::{Backend, Cpu, Found, Hashrate, Job, Order, run};
+pub use params::{Difficulty, DifficultyError, Salt};
+pub use phc::{Phc, PhcError};
+pub use verifier::{Busy, Verifier};
