@@ -6,6 +6,7 @@
 //! Knows nothing of the platform's insides.
 
 pub mod agent;
+pub mod control;
 pub mod session;
 pub mod state;
 pub mod wire;

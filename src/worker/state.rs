@@ -27,7 +27,13 @@ pub struct Lease {
 impl Lease {
     /// The lease that an `assign_task` received at `now` gives. A duration of zero or less never
     /// ends by itself.
-    pub fn assigned(id: LeaseId, renter: EthAddress, prefix: Prefix, duration_sec: i64, now: Timestamp) -> Self {
+    pub fn assigned(
+        id: LeaseId,
+        renter: EthAddress,
+        prefix: Prefix,
+        duration_sec: i64,
+        now: Timestamp,
+    ) -> Self {
         let seconds = u64::try_from(duration_sec).ok().filter(|seconds| *seconds > 0);
         let ends = seconds.map(|seconds| now.plus(Duration::from_secs(seconds)));
         Lease { id, renter, prefix, ends }
@@ -70,6 +76,8 @@ pub enum Input {
     Failed(String),
     /// The worker can hash again.
     Recovered,
+    /// The owner offers the worker for rent, or no longer.
+    Listed(bool),
 }
 
 /// What the machine wants done.
@@ -95,6 +103,7 @@ pub enum Action {
 pub struct Machine {
     lease: Option<Lease>,
     paused: bool,
+    unlisted: bool,
     fault: Option<String>,
     connected: bool,
     registered: bool,
@@ -108,6 +117,7 @@ impl Machine {
             (Some(_), _, _) => ReportedState::Error,
             (None, true, _) => ReportedState::Idle,
             (None, false, Some(_)) => ReportedState::Mining,
+            (None, false, None) if self.unlisted => ReportedState::SelfMining,
             (None, false, None) if self.registered => ReportedState::Available,
             (None, false, None) => ReportedState::Idle,
         }
@@ -147,6 +157,10 @@ impl Machine {
             Input::Resume => self.resume(),
             Input::Failed(cause) => self.fail(cause),
             Input::Recovered => self.recover(),
+            Input::Listed(listed) => {
+                self.unlisted = !listed;
+                vec![self.report_now()]
+            }
         }
     }
 
@@ -161,7 +175,8 @@ impl Machine {
     }
 
     fn assign(&mut self, lease: Lease) -> Vec<Action> {
-        if self.paused || self.fault.is_some() {
+        let free_for_others = self.lease.is_some() || !self.unlisted;
+        if self.paused || self.fault.is_some() || !free_for_others {
             return vec![self.report_now()];
         }
         let id = lease.id.clone();

@@ -86,7 +86,10 @@ fn the_same_lease_again_moves_its_end_and_another_replaces_it() {
 #[test]
 fn a_bad_task_is_an_error_that_passes_and_does_not_touch_a_lease() {
     let mut machine = available();
-    assert_eq!(states(&machine.step(Input::BadTask("prefix".into()), at(0.0))), ["ERROR", "IDLE", "AVAILABLE"]);
+    assert_eq!(
+        states(&machine.step(Input::BadTask("prefix".into()), at(0.0))),
+        ["ERROR", "IDLE", "AVAILABLE"]
+    );
     assert_eq!(machine.orders(), Orders::Own);
     machine.step(Input::Assign(lease(1, 60, at(0.0))), at(0.0));
     assert_eq!(states(&machine.step(Input::BadTask("prefix".into()), at(0.0))), ["MINING"]);
@@ -137,6 +140,17 @@ fn a_failure_ends_the_lease_until_the_worker_recovers() {
     assert_eq!(machine.orders(), Orders::Own);
 }
 
+#[test]
+fn an_unlisted_worker_finishes_its_lease_and_takes_no_other() {
+    let mut machine = available();
+    machine.step(Input::Assign(lease(1, 60, at(0.0))), at(0.0));
+    assert_eq!(states(&machine.step(Input::Listed(false), at(1.0))), ["MINING"]);
+    assert_eq!(states(&machine.step(Input::Tick, at(60.0))), ["COMPLETED", "SELF_MINING"]);
+    assert_eq!(states(&machine.step(Input::Assign(lease(2, 60, at(61.0))), at(61.0))), ["SELF_MINING"]);
+    assert_eq!(machine.orders(), Orders::Own);
+    assert_eq!(states(&machine.step(Input::Listed(true), at(62.0))), ["AVAILABLE"]);
+}
+
 fn inputs() -> impl Strategy<Value = (Input, f64)> {
     let input = prop_oneof![
         Just(Input::Connected),
@@ -150,6 +164,7 @@ fn inputs() -> impl Strategy<Value = (Input, f64)> {
         Just(Input::Resume),
         Just(Input::Failed("broken".into())),
         Just(Input::Recovered),
+        any::<bool>().prop_map(Input::Listed),
     ];
     (input, 0.0..20.0)
 }
@@ -166,11 +181,12 @@ proptest! {
         for (mut input, pause) in sequence {
             now = at(now.seconds() + pause);
             let resting = machine.orders() == Orders::Rest;
+            let listed = machine.state() != ReportedState::SelfMining;
             match &mut input {
                 Input::Assign(lease) => {
                     // Drawn as if assigned at zero; assigned now.
                     lease.ends = lease.ends.map(|ends| at(ends.seconds() + now.seconds()));
-                    if !resting { current = Some(lease.clone()); }
+                    if !resting && listed { current = Some(lease.clone()); }
                 }
                 Input::Release(id) if current.as_ref().is_some_and(|lease| lease.id == *id) => current = None,
                 Input::Tick if current.as_ref().is_some_and(|lease| lease.ends.is_some_and(|e| e <= now)) => current = None,
