@@ -108,6 +108,15 @@ pub const VERIFIER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What an idle one keeps, KiB: enough for the usual difficulties.
 pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
 
+// --- the chain's RPC --------------------------------------------------------------------------
+
+/// One call, from connecting to the answer's last byte (contract: pow.md).
+pub const RPC_TIME_MAX: Duration = Duration::from_secs(10);
+/// The answer to `/difficulty` and `/verify`.
+pub const RPC_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// A list of blocks: a thousand of under 1 KiB each.
+pub const RPC_BLOCKS_BYTES_MAX: u64 = 1024 * 1024;
+
 // --- auth -------------------------------------------------------------------------------------
 
 /// A sign-in nonce lives this long (contract: rest.md).

@@ -188,7 +188,9 @@ mod tests {
             orders.send(Order::Mine(Arc::new(lease.clone()))).unwrap();
             // Eight may wait in the channel from before; what comes after them is new.
             let later: Vec<Found> = blocks.iter().skip(8).take(4).collect();
-            later.iter().for_each(|found| check(found, &lease));
+            for found in &later {
+                check(found, &lease);
+            }
             orders.send(Order::Rest).unwrap();
             let rested = attempts.load(Ordering::Relaxed);
             orders.send(Order::Rest).unwrap();
