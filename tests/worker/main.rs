@@ -1,0 +1,6 @@
+//! Workers over real sockets: sessions, the miner and the simulators against a broker that does what
+//! the test says.
+
+mod broker;
+mod session;
+mod simulators;
