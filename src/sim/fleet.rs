@@ -85,7 +85,7 @@ const SIZES: [(u32, u32, f64); 4] = [(1, 50, 1.0), (2, 25, 0.8), (4, 15, 0.9), (
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("a fleet of {} workers, owner {}", plans.len(), config.owner);
-    crew::run(Crew { broker: config.broker, plans }, &clock, &stop)
+    crew::run(Crew { broker: config.broker, chain: None, plans }, &clock, &stop)
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {

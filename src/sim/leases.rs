@@ -45,7 +45,12 @@ const MODELS: [(&str, f64); 5] =
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("simulating {} workers", plans.len());
-    crew::run(Crew { broker: config.broker, plans }, &clock, &stop)
+    let chain = config.api_port.map(|port| chain_base(&config.broker.host, port));
+    crew::run(Crew { broker: config.broker, chain, plans }, &clock, &stop)
+}
+
+fn chain_base(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
@@ -112,7 +117,7 @@ mod tests {
         assert_eq!(ids, ["sim-worker-001", "sim-worker-002", "sim-worker-003"]);
         let gpus = &drawn[0].register.gpus;
         assert_eq!((gpus[5].name.as_str(), gpus[5].bus_id.clone()), ("RTX 4090", Some(6.into())));
-        assert!((drawn[0].register.total_memory_gb - 116.0).abs() < 1e-9);
+        assert!((drawn[0].register.total_memory_gb - 130.0).abs() < 1e-9);
         assert!(drawn.iter().all(|plan| (800.0..=2000.0).contains(&plan.rates[0].now)));
         let same = |a: &[Plan], b: &[Plan]| {
             a.iter().zip(b).all(|(a, b)| a.register == b.register && a.seed == b.seed)

@@ -13,6 +13,7 @@ mod rig;
 use thiserror::Error;
 
 use crate::base::thread::Death;
+use crate::chain::RpcError;
 
 /// Why a simulation ended.
 #[derive(Debug, Error)]
@@ -20,6 +21,9 @@ pub enum SimError {
     /// No worker, or a time that is not positive.
     #[error("{0}")]
     Config(&'static str),
+    /// The chain's address is none.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),

@@ -9,4 +9,13 @@ pub mod agent;
 pub mod control;
 pub mod session;
 pub mod state;
+pub mod submit;
 pub mod wire;
+
+mod config;
+mod difficulty;
+mod hashing;
+mod miner;
+
+pub use config::{Config, HEARTBEAT_INTERVAL, WorkerError};
+pub use miner::run;

@@ -105,9 +105,17 @@ pub struct Machine {
     paused: bool,
     unlisted: bool,
     fault: Option<String>,
-    connected: bool,
-    registered: bool,
-    asked: Timestamp,
+    link: Link,
+}
+
+/// How far the worker is with the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Link {
+    #[default]
+    Down,
+    /// Registration sent at this time, not accepted yet.
+    Asked(Timestamp),
+    Registered,
 }
 
 impl Machine {
@@ -115,11 +123,10 @@ impl Machine {
     pub fn state(&self) -> ReportedState {
         match (&self.fault, self.paused, &self.lease) {
             (Some(_), _, _) => ReportedState::Error,
-            (None, true, _) => ReportedState::Idle,
             (None, false, Some(_)) => ReportedState::Mining,
             (None, false, None) if self.unlisted => ReportedState::SelfMining,
-            (None, false, None) if self.registered => ReportedState::Available,
-            (None, false, None) => ReportedState::Idle,
+            (None, false, None) if self.link == Link::Registered => ReportedState::Available,
+            (None, _, _) => ReportedState::Idle,
         }
     }
 
@@ -141,14 +148,14 @@ impl Machine {
     pub fn step(&mut self, input: Input, now: Timestamp) -> Vec<Action> {
         match input {
             Input::Connected => {
-                (self.connected, self.registered, self.asked) = (true, false, now);
+                self.link = Link::Asked(now);
                 Vec::new()
             }
             Input::Disconnected => {
-                (self.connected, self.registered) = (false, false);
+                self.link = Link::Down;
                 Vec::new()
             }
-            Input::Registered(ack) => self.registered(&ack),
+            Input::Registered(ack) => self.registered(&ack, now),
             Input::Assign(lease) => self.assign(lease),
             Input::Release(id) => self.release(&id),
             Input::BadTask(problem) => self.bad_task(problem),
@@ -164,12 +171,13 @@ impl Machine {
         }
     }
 
-    fn registered(&mut self, ack: &RegisterAck) -> Vec<Action> {
-        self.registered = ack.accepted;
+    fn registered(&mut self, ack: &RegisterAck, now: Timestamp) -> Vec<Action> {
         if ack.accepted {
+            self.link = Link::Registered;
             vec![self.report_now()]
         } else {
             log::warn!("registration refused: {}", ack.reason.as_deref().unwrap_or("no reason given"));
+            self.link = Link::Asked(now);
             Vec::new()
         }
     }
@@ -221,11 +229,13 @@ impl Machine {
         if self.lease.as_ref().is_some_and(|lease| lease.ends.is_some_and(|ends| ends <= now)) {
             return self.complete();
         }
-        if self.connected && !self.registered && self.asked.plus(REGISTER_RETRY_TIME) <= now {
-            self.asked = now;
-            return vec![Action::Register];
+        match self.link {
+            Link::Asked(asked) if asked.plus(REGISTER_RETRY_TIME) <= now => {
+                self.link = Link::Asked(now);
+                vec![Action::Register]
+            }
+            _ => Vec::new(),
         }
-        Vec::new()
     }
 
     fn pause(&mut self) -> Vec<Action> {

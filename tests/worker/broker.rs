@@ -28,7 +28,6 @@ pub enum Seen {
     Publish {
         topic: String,
         json: Value,
-        retain: bool,
     },
     Disconnect,
     /// The socket closed.

@@ -2,5 +2,7 @@
 //! the test says.
 
 mod broker;
+mod miner;
+mod rpc;
 mod session;
 mod simulators;

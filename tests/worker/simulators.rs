@@ -8,6 +8,7 @@ use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
 
 use crate::broker::{Broker, Seen};
+use crate::rpc::Rpc;
 
 const RENTER: &str = "0xaabbccddee1234567890abcdef1234567890abcd";
 const PREFIX: &str = "a1b2c3d4e5f60718";
@@ -165,4 +166,33 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
     while left.len() < 20 {
         left.insert(broker.next_state("offline")["worker_id"].as_str().unwrap().to_owned());
     }
+}
+
+#[test]
+fn simulated_blocks_go_to_the_chain_before_the_platform_when_it_has_a_port() {
+    let (broker, rpc) = (Broker::start(), Rpc::start());
+    let config = leases::Config {
+        workers: 1,
+        broker: address(&broker),
+        block_interval: Duration::from_millis(50),
+        gpu_count: 1,
+        api_port: Some(rpc.port()),
+        heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+        seed: Some(6),
+    };
+    beside(
+        |stop| leases::run(config, Clock::system(), stop),
+        || {
+            let worker = broker.accept_next();
+            broker.send(&worker, "task", &assign("lease-1", 0));
+            for _ in 0..3 {
+                let block = broker.next_on("block");
+                let submitted = rpc.submitted(block["key"].as_str().unwrap());
+                assert_eq!(
+                    (&submitted["hash_to_verify"], &submitted["account"]),
+                    (&block["hash"], &json!(RENTER))
+                );
+            }
+        },
+    );
 }
