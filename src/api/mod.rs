@@ -7,6 +7,7 @@ mod access;
 mod call;
 mod error;
 mod input;
+mod privacy;
 mod rentals;
 mod router;
 mod views;
