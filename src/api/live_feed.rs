@@ -8,13 +8,14 @@ use serde_json::value::RawValue;
 
 use super::views::BlockView;
 use super::{Api, ApiError};
+use crate::auth::Mode;
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::fleet::Fleet;
 use crate::http::Reply;
 use crate::market::pricing::duration_limits;
 use crate::protocol::ReportedState;
-use crate::store::workers::Worker;
-use crate::store::{blocks, workers};
+use crate::store::blocks::{self, Block};
+use crate::store::workers::{self, Worker};
 
 /// Where dashboards connect.
 pub const PATH: &str = "/ws/dashboard";
@@ -96,7 +97,12 @@ pub fn snapshot(api: &Api) -> Result<String, ApiError> {
     })?;
     let snapshot = Snapshot {
         workers: rows.iter().map(|worker| WorkerColumns::new(worker, &api.fleet)).collect(),
-        recent_blocks: recent.into_iter().map(|block| api.block_for_public(block)).collect(),
+        recent_blocks: recent.into_iter().map(|block| block_for_public(api, &block)).collect(),
     };
     serde_json::to_string(&snapshot).map_err(|error| ApiError::internal(&error))
+}
+
+/// A block as every dashboard may see it.
+pub fn block_for_public(api: &Api, block: &Block) -> BlockView {
+    BlockView::new(block, api.auth.mode() == Mode::Open)
 }

@@ -7,11 +7,8 @@ mod access;
 mod call;
 mod error;
 mod input;
-<<<<<<< HEAD
 pub mod live_feed;
-=======
 mod privacy;
->>>>>>> apia
 mod rentals;
 mod router;
 mod views;

@@ -15,7 +15,13 @@ use crate::pow::{Difficulty, Marker};
 #[derive(Args, Clone)]
 pub(super) struct Db {
     /// The database file; it and its folder are made when missing.
-    #[arg(long, visible_alias = "db", env = "XENBLOCKS_DB_PATH", default_value = "data/marketplace.db", value_name = "FILE")]
+    #[arg(
+        long,
+        visible_alias = "db",
+        env = "XENBLOCKS_DB_PATH",
+        default_value = "data/marketplace.db",
+        value_name = "FILE"
+    )]
     pub db_path: PathBuf,
 }
 
@@ -44,7 +50,13 @@ pub(super) struct Platform {
     #[arg(long, env = "XENBLOCKS_AUTH", value_enum)]
     pub auth: Option<Auth>,
     /// Secret that signs session tokens; by default one is made and kept beside the database.
-    #[arg(long, env = "XENBLOCKS_JWT_SECRET", hide_env_values = true, conflicts_with = "jwt_secret_file", value_name = "SECRET")]
+    #[arg(
+        long,
+        env = "XENBLOCKS_JWT_SECRET",
+        hide_env_values = true,
+        conflicts_with = "jwt_secret_file",
+        value_name = "SECRET"
+    )]
     pub jwt_secret: Option<Secret>,
     /// File that holds the secret that signs session tokens.
     #[arg(long, env = "XENBLOCKS_JWT_SECRET_FILE", value_name = "FILE")]

@@ -16,10 +16,22 @@ pub(super) struct Simulate {
     #[arg(long, env = "XENBLOCKS_WORKERS", default_value_t = 2, value_name = "N")]
     workers: u32,
     /// The platform's host.
-    #[arg(long, visible_alias = "broker", env = "XENBLOCKS_MQTT_HOST", default_value = "localhost", value_name = "HOST")]
+    #[arg(
+        long,
+        visible_alias = "broker",
+        env = "XENBLOCKS_MQTT_HOST",
+        default_value = "localhost",
+        value_name = "HOST"
+    )]
     mqtt_host: String,
     /// The platform's MQTT port.
-    #[arg(long, visible_alias = "port", env = "XENBLOCKS_MQTT_PORT", default_value_t = 1883, value_name = "PORT")]
+    #[arg(
+        long,
+        visible_alias = "port",
+        env = "XENBLOCKS_MQTT_PORT",
+        default_value_t = 1883,
+        value_name = "PORT"
+    )]
     mqtt_port: u16,
     /// Mean time between the blocks of a lease, seconds.
     #[arg(long, env = "XENBLOCKS_BLOCK_INTERVAL", default_value = "3", value_parser = seconds, value_name = "SECONDS")]
@@ -42,16 +54,33 @@ pub(super) struct Fleet {
     #[arg(long, env = "XENBLOCKS_WORKERS", default_value_t = 5, value_name = "N")]
     workers: u32,
     /// The platform's host.
-    #[arg(long, visible_alias = "mqtt-host", env = "XENBLOCKS_MQTT_HOST", default_value = "localhost", value_name = "HOST")]
+    #[arg(
+        long,
+        visible_alias = "mqtt-host",
+        env = "XENBLOCKS_MQTT_HOST",
+        default_value = "localhost",
+        value_name = "HOST"
+    )]
     broker: String,
     /// The platform's MQTT port.
-    #[arg(long, visible_alias = "mqtt-port", env = "XENBLOCKS_MQTT_PORT", default_value_t = 1883, value_name = "PORT")]
+    #[arg(
+        long,
+        visible_alias = "mqtt-port",
+        env = "XENBLOCKS_MQTT_PORT",
+        default_value_t = 1883,
+        value_name = "PORT"
+    )]
     port: u16,
     /// Mean time between the blocks of one worker, seconds.
     #[arg(long, env = "XENBLOCKS_BLOCK_INTERVAL", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     block_interval: Duration,
     /// The address that owns the fleet.
-    #[arg(long, env = "XENBLOCKS_OWNER", default_value = "0x24691E54aFafe2416a8252097C9Ca67557271475", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "XENBLOCKS_OWNER",
+        default_value = "0x24691E54aFafe2416a8252097C9Ca67557271475",
+        value_name = "ADDRESS"
+    )]
     owner: EthAddress,
     /// Draw the same fleet each time.
     #[arg(long, env = "XENBLOCKS_SEED", value_name = "N")]
@@ -62,7 +91,7 @@ pub(super) fn simulate(arguments: Simulate) -> Result<(), CliError> {
     let bell = signals::stop_bell()?;
     let config = leases::Config {
         workers: arguments.workers,
-        broker: Broker::new(arguments.mqtt_host, arguments.mqtt_port),
+        broker: Broker { host: arguments.mqtt_host, port: arguments.mqtt_port, login: None },
         block_interval: arguments.block_interval,
         gpu_count: arguments.gpu_count,
         api_port: (arguments.api_port != 0).then_some(arguments.api_port),
@@ -76,7 +105,7 @@ pub(super) fn fleet(arguments: Fleet) -> Result<(), CliError> {
     let bell = signals::stop_bell()?;
     let config = fleet::Config {
         workers: arguments.workers,
-        broker: Broker::new(arguments.broker, arguments.port),
+        broker: Broker { host: arguments.broker, port: arguments.port, login: None },
         block_interval: arguments.block_interval,
         owner: arguments.owner,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::StartError;
 use crate::auth::{JwtSecret, Mode, administrator};
 use crate::base::Secret;
-use crate::chain;
+use crate::chain::{self, simulator::DIFFICULTY_START_KIB};
 use crate::market::blocks::Policy;
 use crate::pow::{Difficulty, Marker};
 
@@ -65,7 +65,7 @@ pub struct Config {
 
 impl Config {
     /// Checks what cannot be.
-    pub fn check(&self) -> Result<(), StartError> {
+    pub(super) fn check(&self) -> Result<(), StartError> {
         if self.auth == AuthMode::Open && !self.bind.is_loopback() {
             return Err(StartError::OpenToStrangers(self.bind));
         }
@@ -114,8 +114,10 @@ impl Config {
         }
     }
 
+    /// Without the chain its books are kept all the same, for the day it is turned on.
     pub(super) fn start_difficulty(&self) -> Difficulty {
-        self.chain.as_ref().map_or_else(Difficulty::default, |chain| chain.difficulty)
+        let usual = || Difficulty::new(DIFFICULTY_START_KIB).expect("a constant difficulty");
+        self.chain.as_ref().map_or_else(usual, |chain| chain.difficulty)
     }
 }
 

@@ -100,7 +100,9 @@ impl Parts {
                 let blocks = Some(settlement.blocks_found);
                 self.tell_lease(&settlement.lease_id, &settlement.worker_id, "completed", None, blocks);
             }
-            Event::Block(block) => self.live.publish("block", &self.api.block_for_public(block)),
+            Event::Block(block) => {
+                self.live.publish("block", &live_feed::block_for_public(&self.api, &block))
+            }
             Event::BlockPending(block) => match self.pending.try_send(block) {
                 // Full: it waits in the database. Disconnected: the platform is stopping; likewise.
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}

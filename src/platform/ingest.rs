@@ -72,7 +72,9 @@ impl House {
         }
         if let Some(mining) = mining.filter(|_| beat.disagrees) {
             let id = worker_id.clone();
-            self.submit("reminder", &worker_id, move |scope| workers::remind(scope, &id, &mining.prefix, now))?;
+            self.submit("reminder", &worker_id, move |scope| {
+                workers::remind(scope, &id, &mining.prefix, now)
+            })?;
         }
         Ok(())
     }

@@ -32,7 +32,7 @@ use crate::chain::simulator;
 use crate::fleet::Fleet;
 use crate::http;
 use crate::live::Hub;
-use crate::market::{Refusal, Scope, Store, accounts, ledger, leases};
+use crate::market::{Refusal, Scope, Store, accounts, leases, ledger};
 use crate::pow::Verifier;
 use crate::store;
 
@@ -51,6 +51,7 @@ pub struct Platform {
 impl Platform {
     /// Starts everything; when it returns, both ports answer.
     pub fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        config.check()?;
         let (watch, deaths) = deathwatch();
         let (events, committed) = bounded(EVENTS_QUEUED_MAX);
         let store = Store::open(&config.db_path, events, &watch)?;
@@ -105,7 +106,14 @@ impl Platform {
             &watch,
         )?;
         let loops = loops::Loops::start(
-            loops::Parts { store: store.clone(), fleet: fleet.clone(), clock, live: live.clone(), policy, verifier },
+            loops::Parts {
+                store: store.clone(),
+                fleet: fleet.clone(),
+                clock,
+                live: live.clone(),
+                policy,
+                verifier,
+            },
             arrivals,
             to_verify,
             &watch,

@@ -105,20 +105,19 @@ pub fn get(connection: &Connection, id: &WorkerId) -> Result<Option<Worker>> {
         .optional()
 }
 
-<<<<<<< HEAD
 /// All workers, first registered first.
 pub fn all(connection: &Connection) -> Result<Vec<Worker>> {
     connection
         .prepare_cached(&format!("SELECT {COLUMNS} FROM workers ORDER BY worker_seq"))?
         .query_map([], from_row)?
         .collect()
-=======
+}
+
 /// Whether a worker is the one of the wallet with this address.
 pub fn is_of(connection: &Connection, id: &WorkerId, wallet: &EthAddress) -> Result<bool> {
     connection
         .prepare_cached("SELECT 1 FROM workers WHERE worker_id = ?1 AND eth_address = ?2")?
         .exists((id, wallet))
->>>>>>> apia
 }
 
 /// Adds a worker or renews what a registration says of it.
