@@ -111,7 +111,7 @@ fn start_logging(filter: &str) -> Result<(), CliError> {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(filter);
     // The broker's library reports each packet it refuses as an error; our gate says what matters.
-    builder.filter_module("rumqttd", log::LevelFilter::Off);
+    builder.filter_module("rumqttd", log::LevelFilter::Off).filter_module("tracing", log::LevelFilter::Off);
     builder.format(|line, record| {
         let time = line.timestamp_seconds().to_string();
         let time = time.get(11..19).unwrap_or(&time);
