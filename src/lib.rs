@@ -17,3 +17,4 @@ pub mod protocol;
 pub mod sim;
 pub mod store;
 pub mod worker;
+pub mod jobs;

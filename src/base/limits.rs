@@ -118,6 +118,8 @@ pub const INGEST_QUEUED_MAX: usize = 4096;
 pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
 /// Bulk jobs (heartbeat flushes, snapshots) waiting; when full, callers wait.
 pub const STORE_BULK_QUEUED_MAX: usize = 16;
+/// Rows that one bulk job writes: under a millisecond, so that money never waits long.
+pub const STORE_BULK_ROWS_MAX: usize = 200;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.

@@ -31,6 +31,7 @@ use crate::broker::{self, Broker};
 use crate::chain::simulator;
 use crate::fleet::Fleet;
 use crate::http;
+use crate::jobs::House;
 use crate::live::Hub;
 use crate::market::{Refusal, Scope, Store, accounts, leases, ledger};
 use crate::pow::Verifier;
@@ -106,7 +107,7 @@ impl Platform {
             &watch,
         )?;
         let loops = loops::Loops::start(
-            loops::Parts {
+            House {
                 store: store.clone(),
                 fleet: fleet.clone(),
                 clock,
@@ -158,20 +159,18 @@ fn broker_config(config: &Config, mode: Mode) -> broker::Config {
     broker::Config { connections_max: config.mqtt_connections_max, ..base }
 }
 
-/// What must be true before the first request: the books are open, what ran out while the platform
-/// was down is settled, blocks that got lost are found again on the chain.
+/// What must be true before the first request: the books are open, and blocks that got lost are found
+/// again on the chain. What ran out while the platform was down, the watchdog ends at once.
 fn prepare(store: &Store, fleet: &Arc<Fleet>, config: &Config, now: Timestamp) -> Result<(), StartError> {
     let workers = store.read::<_, Refusal, _>(|connection| Ok(store::workers::all(connection)?))?;
     fleet.load(&workers);
     let (demo_accounts, start_difficulty) = (config.mode() == Mode::Open, config.start_difficulty());
-    let at_work = fleet.clone();
     let active = store.write::<_, Refusal, _>(move |scope: &mut Scope<'_>| {
         ledger::open_books(scope, now)?;
         if demo_accounts {
             accounts::open_demo_accounts(scope, now)?;
         }
         simulator::open(scope, start_difficulty)?;
-        leases::expire(scope, &at_work, now)?;
         leases::recover(scope, now)
     })?;
     for lease in active {

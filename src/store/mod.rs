@@ -14,6 +14,7 @@ mod error;
 pub mod leases;
 mod readers;
 pub mod settlements;
+pub mod snapshots;
 pub mod transactions;
 pub mod workers;
 mod writer;
