@@ -4,9 +4,12 @@
 //! into types or a 422, and then handed to the market or read from the store. No SQL and no MQTT here.
 
 mod access;
+mod blocks;
 mod call;
 mod error;
+mod idempotency;
 mod input;
+mod leases;
 mod privacy;
 mod rentals;
 mod router;
@@ -99,4 +102,4 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
 }
 
 /// The resources, in the order of the API's description.
-const RESOURCES: &[&[Route]] = &[rentals::ROUTES];
+const RESOURCES: &[&[Route]] = &[rentals::ROUTES, leases::ROUTES, blocks::ROUTES];
