@@ -63,6 +63,11 @@ impl<'a> Call<'a> {
         &self.parameters[0]
     }
 
+    /// The path's second parameter.
+    pub fn second_parameter(&self) -> &str {
+        &self.parameters[1]
+    }
+
     /// The path's parameter as a worker's id; what cannot be one is 404.
     pub fn worker_id(&self) -> Result<WorkerId, ApiError> {
         self.parameter().parse().map_err(|_| ApiError::new(404, "Worker not found"))
