@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::ApiError;
 use super::privacy::Viewer;
-use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp, WorkerId};
+use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
 use crate::market::leases::{cost_so_far, interrupted_until};
 use crate::store::blocks::Block;
@@ -15,10 +15,10 @@ use crate::store::settlements::Settlement;
 
 /// A settlement (contract: rest.md, GET /api/settlements). Money with four decimals that add up.
 #[derive(Serialize)]
-pub struct SettlementView<'a> {
-    lease_id: &'a LeaseId,
-    consumer_id: &'a AccountId,
-    worker_id: &'a WorkerId,
+pub struct SettlementView {
+    lease_id: LeaseId,
+    consumer_id: String,
+    worker_id: WorkerId,
     duration_sec: f64,
     blocks_found: i64,
     total_cost: Amount,
@@ -27,14 +27,15 @@ pub struct SettlementView<'a> {
     settled_at: Timestamp,
 }
 
-impl<'a> From<&'a Settlement> for SettlementView<'a> {
-    fn from(settlement: &'a Settlement) -> Self {
+impl SettlementView {
+    /// How a settlement looks; unless it is `shown`, without the renter.
+    pub fn new(settlement: Settlement, shown: bool) -> Self {
         let total_cost = settlement.total_cost.shown();
         let platform_fee = settlement.platform_fee.shown();
         SettlementView {
-            lease_id: &settlement.lease_id,
-            consumer_id: &settlement.consumer_id,
-            worker_id: &settlement.worker_id,
+            lease_id: settlement.lease_id,
+            consumer_id: if shown { settlement.consumer_id.to_string() } else { String::new() },
+            worker_id: settlement.worker_id,
             duration_sec: seconds(settlement.billed),
             blocks_found: settlement.blocks_found,
             total_cost,

@@ -60,7 +60,9 @@ impl House {
         let pulses = self.fleet.take_pulses();
         for chunk in pulses.chunks(STORE_BULK_ROWS_MAX) {
             let chunk = chunk.to_vec();
-            self.bulk(move |connection| chunk.iter().try_for_each(|pulse| workers::write_pulse(connection, pulse)))?;
+            self.bulk(move |connection| {
+                chunk.iter().try_for_each(|pulse| workers::write_pulse(connection, pulse))
+            })?;
         }
         Ok(())
     }
@@ -99,11 +101,11 @@ impl House {
     fn clean_up(&self, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let gone = self.bulk(move |connection| {
-                let rows = STORE_BULK_ROWS_MAX;
+                let rows = u32::try_from(STORE_BULK_ROWS_MAX).expect("a small limit");
                 Ok(snapshots::forget_hashrates(connection, now.minus(HASHRATES_KEPT), rows)?
                     + snapshots::forget_wallets(connection, "hour", now.minus(WALLET_HOURS_KEPT), rows)?
                     + snapshots::forget_wallets(connection, "day", now.minus(WALLET_DAYS_KEPT), rows)?
-                    + idempotency::purge(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
+                    + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
             })?;
             if gone < STORE_BULK_ROWS_MAX {
                 return Ok(());

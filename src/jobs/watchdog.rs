@@ -30,7 +30,8 @@ pub fn watch_leases(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> 
 impl House {
     fn settle_leftovers(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let settled = self.store.write::<_, Refusal, _>(move |scope| settlement::settle_unsettled(scope, now));
+        let settled =
+            self.store.write::<_, Refusal, _>(move |scope| settlement::settle_unsettled(scope, now));
         match settled {
             Ok(0) => Ok(()),
             Ok(count) => {
@@ -43,18 +44,19 @@ impl House {
 
     /// Each lease ends in a job of its own, so that one that cannot end holds up no other.
     fn look(&self, now: Timestamp) -> Result<(), StoreError> {
-        let due = self.store.read::<_, StoreError, _>(|connection| Ok(store::leases::due(connection, now)?))?;
+        let due =
+            self.store.read::<_, StoreError, _>(|connection| Ok(store::leases::due(connection, now)?))?;
         for lease in due {
             let (fleet, id) = (self.fleet.clone(), lease.lease_id.clone());
-            let ended = self.store.write::<_, Refusal, _>(move |scope| leases::expire(scope, &fleet, &id, now));
+            let ended =
+                self.store.write::<_, Refusal, _>(move |scope| leases::expire(scope, &fleet, &id, now));
             if let Err(refusal) = ended {
                 store_alone(refusal, lease.lease_id.as_str())?;
             }
         }
         let fleet = self.fleet.clone();
-        let noted = self
-            .store
-            .write::<_, Refusal, _>(move |scope| leases::note_interruptions(scope, &fleet, now));
+        let noted =
+            self.store.write::<_, Refusal, _>(move |scope| leases::note_interruptions(scope, &fleet, now));
         noted.or_else(|refusal| store_alone(refusal, "noting interruptions"))
     }
 }

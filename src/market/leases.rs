@@ -139,7 +139,8 @@ pub fn stop(
 
 /// Ends and settles a lease whose time is over; does nothing to one that goes on or has ended.
 pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, id: &LeaseId, now: Timestamp) -> Result<(), Refusal> {
-    let due = leases::get(scope, id)?.filter(|lease| lease.state == LeaseState::Active && lease.ends_at <= now);
+    let due =
+        leases::get(scope, id)?.filter(|lease| lease.state == LeaseState::Active && lease.ends_at <= now);
     match due {
         Some(lease) => end(scope, fleet, lease, now).map(drop),
         None => Ok(()),

@@ -3,9 +3,9 @@
 use crossbeam_channel::Receiver;
 use serde::Serialize;
 
-use crate::jobs::House;
 use crate::base::WorkerId;
 use crate::broker::{Inbound, Receipt};
+use crate::jobs::House;
 use crate::live::HEARTBEAT;
 use crate::market::{Refusal, blocks, workers};
 use crate::protocol::{Block, Heartbeat, Message, Register, ReportedState, Status, Topic, parse};

@@ -91,6 +91,7 @@ impl Platform {
             started_at: clock.now(),
             mqtt_port: mqtt_addr.port(),
             api_port: listener.local_addr().port(),
+            sign_in_domain: config.sign_in_domain.clone(),
         });
 
         let (pending, to_verify) = bounded(PENDING_BLOCKS_QUEUED_MAX);
@@ -107,14 +108,7 @@ impl Platform {
             &watch,
         )?;
         let loops = loops::Loops::start(
-            House {
-                store: store.clone(),
-                fleet: fleet.clone(),
-                clock,
-                live: live.clone(),
-                policy,
-                verifier,
-            },
+            House { store: store.clone(), fleet: fleet.clone(), clock, live: live.clone(), policy, verifier },
             arrivals,
             to_verify,
             &watch,

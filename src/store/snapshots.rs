@@ -31,7 +31,7 @@ pub fn insert_hashrate(connection: &Connection, sample: &HashrateSample) -> Resu
 }
 
 /// Forgets hashrates from before a moment, at most so many rows; returns how many.
-pub fn forget_hashrates(connection: &Connection, before: Timestamp, rows: usize) -> Result<usize> {
+pub fn forget_hashrates(connection: &Connection, before: Timestamp, rows: u32) -> Result<usize> {
     connection
         .prepare_cached(
             "DELETE FROM hashrate_snapshots WHERE (worker_id, taken_at) IN
@@ -41,7 +41,12 @@ pub fn forget_hashrates(connection: &Connection, before: Timestamp, rows: usize)
 }
 
 /// Forgets wallet rows of one resolution from before a moment, at most so many; returns how many.
-pub fn forget_wallets(connection: &Connection, resolution: &str, before: Timestamp, rows: usize) -> Result<usize> {
+pub fn forget_wallets(
+    connection: &Connection,
+    resolution: &str,
+    before: Timestamp,
+    rows: u32,
+) -> Result<usize> {
     connection
         .prepare_cached(
             "DELETE FROM wallet_snapshots WHERE (address, resolution, period_start) IN
@@ -60,7 +65,8 @@ pub fn record_hour(
     online: &HashMap<WorkerId, f64>,
 ) -> Result<()> {
     let mut now: HashMap<String, (f64, i64)> = HashMap::new();
-    let mut of_address = connection.prepare_cached("SELECT lower(eth_address) FROM workers WHERE worker_id = ?1")?;
+    let mut of_address =
+        connection.prepare_cached("SELECT lower(eth_address) FROM workers WHERE worker_id = ?1")?;
     for (worker, hashrate) in online {
         let address: String = of_address.query_row([worker], |row| row.get(0))?;
         let sum = now.entry(address).or_default();
