@@ -11,4 +11,6 @@ pub mod live;
 pub mod market;
 pub mod pow;
 pub mod protocol;
+pub mod sim;
 pub mod store;
+pub mod worker;

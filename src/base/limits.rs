@@ -167,6 +167,17 @@ pub const ADMINISTRATOR_KEY_LENGTH_MIN: usize = 16;
 /// Bytes of a secret that signs tokens in closed mode: what HS256 asks for (RFC 7518, 3.2).
 pub const JWT_SECRET_BYTES_MIN: usize = 32;
 
+// --- worker -----------------------------------------------------------------------------------
+
+/// Events of all sessions of a process waiting for their owner; when full the sessions wait.
+pub const WORKER_EVENTS_QUEUED_MAX: usize = 1024;
+/// Messages of one session waiting for its socket; when full a heartbeat is forgotten and a block
+/// is tried again.
+pub const WORKER_MESSAGES_QUEUED_MAX: usize = 64;
+/// Blocks that the platform has not acknowledged yet; when full the oldest is given up (the chain
+/// has it, and the platform finds it there by its prefix).
+pub const WORKER_BLOCKS_QUEUED_MAX: usize = 4096;
+
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");

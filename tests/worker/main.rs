@@ -1,0 +1,8 @@
+//! Workers over real sockets: sessions, the miner and the simulators against a broker that does what
+//! the test says.
+
+mod broker;
+mod miner;
+mod rpc;
+mod session;
+mod simulators;
