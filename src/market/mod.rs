@@ -6,6 +6,7 @@
 //! leaves nothing behind. No function here knows HTTP, MQTT or threads.
 
 pub mod accounts;
+pub mod audit;
 pub mod blocks;
 mod event;
 pub mod leases;
@@ -15,6 +16,12 @@ pub mod pricing;
 mod refusal;
 pub mod reputation;
 pub mod settlement;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
+mod testbed;
 pub mod workers;
 
 pub use event::Event;
