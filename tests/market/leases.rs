@@ -21,7 +21,10 @@ fn a_lease_from_registration_to_settlement_adds_up() {
     assert!(lease.starts_with("lease-"), "{lease}");
     assert!(prefix.len() == 16 && prefix.bytes().all(|b| b"0123456789abcdef".contains(&b)), "{prefix}");
     assert_eq!((&rented["worker_id"], &rented["duration_sec"]), (&json!("rig-1"), &json!(3600)));
-    assert_eq!((&rented["consumer_id"], &rented["consumer_address"]), (&json!(RENTER), &json!(RENTER_ADDRESS)));
+    assert_eq!(
+        (&rented["consumer_id"], &rented["consumer_address"]),
+        (&json!(RENTER), &json!(RENTER_ADDRESS))
+    );
     assert_eq!(rented["created_at"].as_f64(), Some(house.clock.now().seconds()));
 
     let task = rig.command("assign_task");

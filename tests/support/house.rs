@@ -124,9 +124,7 @@ impl House {
 
     /// Waits until a worker is in this state.
     pub fn await_state(&self, worker: &str, state: &str) {
-        await_some(&format!("{worker} {state}"), || {
-            (self.worker(worker)["state"] == state).then_some(())
-        });
+        await_some(&format!("{worker} {state}"), || (self.worker(worker)["state"] == state).then_some(()));
     }
 
     /// Rents a worker for the demo renter; the lease as `POST /api/rent` answers it.
@@ -207,12 +205,10 @@ fn config(db_path: PathBuf) -> Config {
         jwt_secret: None,
         jwt_secret_file: None,
         admin_key_file: None,
+        sign_in_domain: None,
         marker: Marker::default(),
         require_pow: false,
-        chain: Some(ChainConfig {
-            rules: Rules::default(),
-            difficulty: Difficulty::new(8).unwrap(),
-        }),
+        chain: Some(ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(8).unwrap() }),
         live_clients_max: LIVE_CLIENTS_MAX,
         mqtt_connections_max: MQTT_CONNECTIONS_MAX,
         http_connections_max: HTTP_CONNECTIONS_MAX,

@@ -49,8 +49,7 @@ impl Server {
     /// Starts a command that runs a platform, with further arguments.
     pub fn spawn_command(command: &str, db: &Path, further: &[&str]) -> Self {
         let arguments = [command, "--mqtt-port", "0", "--api-port", "0", "--db-path", db.to_str().unwrap()];
-        let mut child =
-            program(&[&arguments, further].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = program(&[&arguments, further].concat()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();

@@ -66,7 +66,8 @@ impl Lease {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let coins = [("consumer-1", 1000), ("consumer-2", 500), ("platform-treasury", 0), ("_outside", -1500)];
+        let coins =
+            [("consumer-1", 1000), ("consumer-2", 500), ("platform-treasury", 0), ("_outside", -1500)];
         Model {
             balances: coins.into_iter().map(|(id, coins)| (id.to_owned(), coins * 1_000_000)).collect(),
             workers: BTreeMap::new(),
