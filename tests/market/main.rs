@@ -6,4 +6,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocks;
+mod interruption;
 mod leases;

@@ -149,6 +149,12 @@ impl House {
         millionths(&view["balance"])
     }
 
+    /// A key of an account, which in open mode anybody may make.
+    pub fn key_of(&self, account: &str) -> String {
+        let reply = self.admin().post("/api/auth/login", &json!({ "account_id": account })).ok();
+        reply["api_key"].as_str().unwrap().to_owned()
+    }
+
     /// Submits a block to the chain as a simulator does; its answer.
     pub fn submit(&self, key: &str, account: &str) -> super::api::Reply {
         let body = json!({
