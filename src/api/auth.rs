@@ -116,7 +116,7 @@ pub(super) fn spelled(address: Option<&EthAddress>) -> String {
 }
 
 #[derive(Serialize)]
-struct Nonce {
+struct ChallengeView {
     nonce: String,
     message: String,
     address: EthAddress,
@@ -128,7 +128,7 @@ fn nonce(api: &Api, call: &Call<'_>) -> Answer {
     query.finish()?;
     let address: EthAddress = address.parse().map_err(|_| ApiError::new(400, "Invalid Ethereum address"))?;
     let challenge = api.auth.nonce(&address);
-    json(&Nonce { nonce: challenge.nonce, message: challenge.message, address: challenge.address })
+    json(&ChallengeView { nonce: challenge.nonce, message: challenge.message, address: challenge.address })
 }
 
 #[derive(Serialize)]
@@ -195,9 +195,10 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
         "" => None,
         text => Some(text.parse().map_err(|error| ApiError::new(400, format!("eth_address: {error}")))?),
     };
-    let balance = match call.is_open() {
-        true => Amount::from_f64(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?,
-        false => Amount::ZERO,
+    let balance = if call.is_open() {
+        Amount::from_f64(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?
+    } else {
+        Amount::ZERO
     };
     let now = call.now;
     let (account, key) = api.store.write::<_, ApiError, _>(move |scope| {
@@ -267,3 +268,7 @@ fn me(api: &Api, call: &Call<'_>) -> Answer {
         api.store.read::<_, Refusal, _>(|connection| accounts::get(connection, &session.account))?;
     json(&AccountView::from(&account))
 }
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

@@ -92,6 +92,7 @@ impl Platform {
             mqtt_port: mqtt_addr.port(),
             api_port: listener.local_addr().port(),
             sign_in_domain: config.sign_in_domain.clone(),
+            state: api::State::default(),
         });
 
         let (pending, to_verify) = bounded(PENDING_BLOCKS_QUEUED_MAX);
