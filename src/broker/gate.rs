@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use crossbeam_channel::bounded;
 use rumqttd::protocol::v4::{self, V4};
 use rumqttd::protocol::{
     Connect, Error, Filter, LastWill, Login, Packet, PingReq, Protocol, PubAck, PubAckReason, Publish, QoS,
@@ -18,13 +19,13 @@ use super::registry::{Client, Denied, Will};
 use super::rules::{self, Route};
 use super::server::Shared;
 use super::subscriptions::Subscriptions;
-use super::{Identity, Inbound};
+use super::{Identity, Inbound, Receipt};
 use crate::base::WorkerId;
 use crate::base::limits::{
     MQTT_MESSAGES_PER_SECOND, MQTT_PACKET_BYTES_MAX, MQTT_RECEIPT_TIME_MAX, MQTT_UNRELEASED_MAX,
     MQTT_WORKERS_PER_CLIENT_MAX,
 };
-use crate::protocol::Channel;
+use crate::protocol::{Channel, Topic};
 
 /// CONNACK codes of MQTT 3.1.1, section 3.2.2.3.
 const BAD_PROTOCOL: u8 = 1;
@@ -32,7 +33,8 @@ const BAD_CLIENT_ID: u8 = 2;
 const UNAVAILABLE: u8 = 3;
 const NOT_AUTHORISED: u8 = 5;
 
-/// First byte of a PUBLISH: its type, and the bit of a repetition.
+/// First byte of a packet: its type, and a PUBLISH's bit of a repetition.
+const CONNECT: u8 = 1;
 const PUBLISH: u8 = 3;
 const DUP: u8 = 0b1000;
 
@@ -80,7 +82,8 @@ struct Session {
     routes: Vec<(Bytes, Known)>,
     route_next: usize,
     subscriptions: Subscriptions,
-    workers: HashSet<WorkerId>,
+    /// Workers for whom `ingest` knows this connection to act.
+    announced: HashSet<WorkerId>,
     /// QoS 2 ids received and not released.
     unreleased: Vec<u16>,
 }
@@ -167,9 +170,8 @@ impl Socket {
             return Err(ENDED);
         }
         let result = match &mut self.phase {
-            Phase::New { crowded: true } => return Err(ENDED),
+            Phase::New { crowded: true } | Phase::Refused(_) => return Err(ENDED),
             Phase::New { .. } => self.connect(shared, stream),
-            Phase::Refused(_) => return Err(ENDED),
             Phase::Open(session) if session.client.is_evicted() => return Err(ENDED),
             Phase::Open(session) => {
                 let outgoing = self.outgoing.get_mut();
@@ -208,8 +210,9 @@ impl Socket {
     }
 
     fn connect(&mut self, shared: &Shared, stream: &mut BytesMut) -> Result<Packet, Stop> {
+        let is_connect = stream.first().is_some_and(|first| first >> 4 == CONNECT);
         let packet = match V4.read_mut(stream, MQTT_PACKET_BYTES_MAX) {
-            Err(Error::InvalidProtocolLevel(_) | Error::InvalidProtocol) => {
+            Err(Error::InvalidProtocolLevel(_) | Error::InvalidProtocol) if is_connect => {
                 return Ok(self.refuse(BAD_PROTOCOL));
             }
             read => read.map_err(unreadable)?,
@@ -324,7 +327,7 @@ impl Session {
             routes: Vec::new(),
             route_next: 0,
             subscriptions: Subscriptions::default(),
-            workers: HashSet::new(),
+            announced: HashSet::new(),
             unreleased: Vec::new(),
         }
     }
@@ -338,15 +341,13 @@ impl Session {
     }
 
     fn act_for(&mut self, shared: &Shared, worker: &WorkerId) -> Result<(), Stop> {
-        if self.workers.len() >= MQTT_WORKERS_PER_CLIENT_MAX || !self.workers.insert(worker.clone()) {
+        if self.announced.len() >= MQTT_WORKERS_PER_CLIENT_MAX || !self.announced.insert(worker.clone()) {
             return Ok(());
         }
-        if shared.registry.act_for(worker) {
-            let (client_id, worker) = (self.client.id.clone(), Some(worker.clone()));
-            let connected = Inbound::Connected { client_id, worker };
-            return shared.hand(connected).ok_or(Stop::from("nobody takes messages any more"));
-        }
-        Ok(())
+        shared.registry.act_for(&self.client, worker);
+        let connected =
+            Inbound::Connected { client_id: self.client.id.clone(), worker: Some(worker.clone()) };
+        shared.hand(connected).ok_or(Stop::from("nobody takes messages any more"))
     }
 
     fn packet(
@@ -490,10 +491,10 @@ impl Session {
         if let Some(will) = self.client.take_will() {
             shared.execute(&self.client.identity, will);
         }
-        let gone = shared.registry.disconnect(&self.client, &self.workers);
+        let gone = shared.registry.disconnect(&self.client);
         let client_id = || self.client.id.clone();
         // Nobody to tell: the platform is stopping.
-        if self.workers.is_empty() {
+        if self.announced.is_empty() && gone.is_empty() && !self.client.is_evicted() {
             let _ = shared.hand(Inbound::Gone { client_id: client_id(), worker: None });
         }
         for worker in gone {
@@ -505,16 +506,11 @@ impl Session {
 impl Shared {
     /// Hands a worker's message to `ingest`; with a time, waits so long for its commit. Meanwhile
     /// no client is served, which is why only the rare and precious messages wait.
-    fn ingest(
-        &self,
-        topic: &crate::protocol::Topic,
-        payload: Bytes,
-        receipt_time: Option<Duration>,
-    ) -> Result<(), Stop> {
+    fn ingest(&self, topic: &Topic, payload: Bytes, receipt_time: Option<Duration>) -> Result<(), Stop> {
         let (receipt, committed) = match receipt_time {
             Some(time) => {
-                let (receipt, committed) = self.receipt();
-                (Some(receipt), Some((committed, time)))
+                let (receipt, committed) = bounded(1);
+                (Some(Receipt(receipt)), Some((committed, time)))
             }
             None => (None, None),
         };
