@@ -21,6 +21,7 @@ mod publisher;
 mod registry;
 mod rules;
 mod server;
+mod session;
 mod subscriptions;
 
 pub use publisher::Publisher;
