@@ -2,6 +2,7 @@
 //! rooms never import upper ones, and `tests/tidy.rs` holds them to it.
 
 pub mod base;
+pub mod broker;
 pub mod chain;
 pub mod pow;
 pub mod protocol;

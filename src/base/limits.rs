@@ -62,6 +62,23 @@ pub const MQTT_TOPIC_BYTES_MAX: usize = 200;
 pub const MQTT_CLIENT_ID_BYTES_MAX: usize = 160;
 /// How long an acknowledgement may wait for its commit before the connection is closed instead.
 pub const MQTT_RECEIPT_TIME_MAX: Duration = Duration::from_secs(2);
+/// Sockets open beyond the clients that may connect: those that have not said CONNECT yet, and those
+/// that a takeover has ended. The next one is closed at once.
+pub const MQTT_SOCKETS_SPARE: usize = 1024;
+/// Distinct topics relayed in one life of the process: the library keeps 0.3 KiB of each for ever.
+/// Messages on further topics reach `ingest` and are acknowledged, but no subscriber.
+pub const MQTT_TOPICS_MAX: usize = 100_000;
+/// Distinct filters of workers' commands in one life of the process (two for each worker): the
+/// library keeps 6 KiB of each for ever. A further one is refused in its SUBACK.
+pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
+/// Distinct other filters in one life of the process; each may hold a log of recent messages.
+pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
+/// All retained messages together; a further one ends the connection.
+pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Workers that one client of the open mode is known to act for; further ones are served, not known.
+pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
+/// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
+pub const MQTT_UNRELEASED_MAX: usize = 64;
 /// Publishes handed to `ingest` and not yet taken; when full the gate waits (back-pressure).
 pub const INGEST_QUEUED_MAX: usize = 4096;
 
