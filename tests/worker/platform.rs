@@ -1,7 +1,7 @@
 //! A miner against the platform's own broker, in its closed mode.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::{Value, json};
@@ -39,13 +39,24 @@ impl Platform {
         Platform { broker, inbound, deaths }
     }
 
-    /// The next message on `channel`; receipts of others are given at once.
+    /// The next message on `channel`. Every registration is accepted, whatever is waited for, and
+    /// other receipts are given at once.
     fn next_on(&self, channel: Channel) -> (Value, Option<Receipt>) {
+        self.until(|topic| topic == channel)
+    }
+
+    fn until(&self, wanted: impl Fn(Channel) -> bool) -> (Value, Option<Receipt>) {
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let inbound = self.inbound.recv_timeout(Duration::from_secs(20)).unwrap();
-            let Inbound::Publish { topic, payload, receipt } = inbound else { continue };
+            let inbound = self.inbound.recv_deadline(deadline).expect("the message comes in time");
+            assert!(Instant::now() < deadline, "the message comes in time");
+            let Inbound::Publish { topic, payload, mut receipt } = inbound else { continue };
             assert_eq!(topic.worker.as_str(), WORKER);
-            if topic.channel == channel {
+            if topic.channel == Channel::Register {
+                receipt.take().unwrap().done();
+                self.task(&json!({"command": "register_ack", "accepted": true}));
+            }
+            if wanted(topic.channel) {
                 return (serde_json::from_slice(&payload).unwrap(), receipt);
             }
             if let Some(receipt) = receipt {
@@ -69,9 +80,7 @@ impl Platform {
     }
 
     fn accept(&self) {
-        let (_, receipt) = self.next_on(Channel::Register);
-        receipt.unwrap().done();
-        self.task(&json!({"command": "register_ack", "accepted": true}));
+        self.next_on(Channel::Register);
     }
 }
 
@@ -111,18 +120,22 @@ fn a_miner_works_for_the_real_broker_and_repeats_a_block_that_was_not_committed(
             receipt.unwrap().done();
         };
         assert!(lost["key"].as_str().unwrap().starts_with(PREFIX));
+        let deadline = Instant::now() + Duration::from_secs(20);
         // The commit failed: the broker closes the connection without an acknowledgement.
         drop(receipt);
         platform.accept();
-        loop {
-            let (block, receipt) = platform.next_on(Channel::Block);
-            receipt.unwrap().done();
-            if block["key"] == lost["key"] {
-                assert_eq!(block["hash"], lost["hash"]);
-                break;
+        // In either order: the block again, and the state that the worker is still in.
+        let (mut repeated, mut mining) = (false, false);
+        while !(repeated && mining) {
+            let (json, receipt) =
+                platform.until(|channel| matches!(channel, Channel::Block | Channel::Status));
+            repeated |= json["key"] == lost["key"] && json["hash"] == lost["hash"];
+            mining |= json["state"] == "MINING" && json["lease_id"] == "lease-1";
+            if let Some(receipt) = receipt {
+                receipt.done();
             }
+            assert!(Instant::now() < deadline, "the block {repeated}, the state {mining}");
         }
-        assert_eq!(platform.next_state("MINING")["lease_id"], "lease-1");
         drop(stop);
         platform.next_state("offline");
         miner.join().unwrap().unwrap();
