@@ -12,14 +12,14 @@ mod event;
 pub mod leases;
 pub mod ledger;
 pub mod matching;
+#[cfg(test)]
+mod model;
 pub mod pricing;
 mod refusal;
 pub mod reputation;
-pub mod settlement;
-#[cfg(test)]
-mod model;
 #[cfg(test)]
 mod rules_tests;
+pub mod settlement;
 #[cfg(test)]
 mod testbed;
 pub mod workers;

@@ -184,8 +184,10 @@ impl Play {
             None => free.first().cloned(),
         };
         let result = self.bed.rent(renter.as_str(), named.as_deref(), duration_sec);
-        let has_address = renter.as_str().starts_with("consumer") || renter.as_str().starts_with("wallet")
-            || renter.as_str() == "rig-0" || renter.as_str() == "rig-1";
+        let has_address = renter.as_str().starts_with("consumer")
+            || renter.as_str().starts_with("wallet")
+            || renter.as_str() == "rig-0"
+            || renter.as_str() == "rig-1";
         let Some(balance) = self.model.balances.get(renter.as_str()).copied() else {
             assert!(matches!(result, Err(Refusal::NotFound(_))), "{result:?}");
             return;
@@ -246,8 +248,7 @@ impl Play {
         let need = longer.hold() - before;
         let available = self.model.balances[&lease.consumer] - self.model.held(&lease.consumer);
         let id = lease.id.clone();
-        let result =
-            self.bed.write(move |scope, _, now| leases::extend(scope, &actor, &id, more_sec, now));
+        let result = self.bed.write(move |scope, _, now| leases::extend(scope, &actor, &id, more_sec, now));
         match result {
             Ok(extended) => {
                 assert!(lease.ended.is_none() && person.as_str() == lease.consumer && need <= available);
@@ -302,9 +303,9 @@ impl Play {
     fn price(&mut self, worker: u8, price: i64) {
         let name = worker_name(worker);
         let (id, amount) = (name.parse().unwrap(), Amount::from_millionths(price));
-        let result = self.bed.write(move |scope, _, _| {
-            pricing::set(scope, &Actor::Unrestricted, &id, amount, None, None)
-        });
+        let result = self
+            .bed
+            .write(move |scope, _, _| pricing::set(scope, &Actor::Unrestricted, &id, amount, None, None));
         assert_eq!(result.is_ok(), self.model.workers.contains_key(&name));
         if let Some(worker) = self.model.workers.get_mut(&name) {
             worker.price = price;
@@ -312,7 +313,14 @@ impl Play {
     }
 
     /// The key that a step means, whose block it is when that is as it should be, and whose else.
-    fn keyed(&self, lease: Option<usize>, worker: u8, number: u32, bears: bool, own: bool) -> (String, EthAddress) {
+    fn keyed(
+        &self,
+        lease: Option<usize>,
+        worker: u8,
+        number: u32,
+        bears: bool,
+        own: bool,
+    ) -> (String, EthAddress) {
         let beginning = match lease {
             Some(index) if bears => self.model.leases[index].prefix.clone(),
             _ => "e".repeat(17),
@@ -359,7 +367,11 @@ impl Play {
                 for (id, balance) in &model.balances {
                     let account = store::accounts::get(c, &id.parse().unwrap())?.expect("the model knows it");
                     let held = model.held(id);
-                    assert_eq!((account.balance.millionths(), account.held.millionths()), (*balance, held), "{id}");
+                    assert_eq!(
+                        (account.balance.millionths(), account.held.millionths()),
+                        (*balance, held),
+                        "{id}"
+                    );
                     assert!(id == "_outside" || *balance >= held);
                     total += balance;
                 }

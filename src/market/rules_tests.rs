@@ -84,7 +84,10 @@ fn a_silence_that_outlasts_the_lease_is_judged_at_its_end() {
     let lease = bed.rent("consumer-1", None, 50).unwrap();
     bed.pass(500);
     let (ended, started) = (stored(&bed, &lease), lease.created_at);
-    assert_eq!((ended.ended_at, ended.interrupted), (Some(started.plus(std::time::Duration::from_secs(50))), 0));
+    assert_eq!(
+        (ended.ended_at, ended.interrupted),
+        (Some(started.plus(std::time::Duration::from_secs(50))), 0)
+    );
 }
 
 #[test]
@@ -185,9 +188,8 @@ fn deposits_and_withdrawals_at_once_neither_vanish_nor_pay_twice() {
             .map(|_| {
                 let (bed, id) = (&bed, id.clone());
                 threads.spawn(move || {
-                    let take = bed.write(move |scope, _, now| {
-                        accounts::withdraw(scope, &id, coins(500), None, now)
-                    });
+                    let take =
+                        bed.write(move |scope, _, now| accounts::withdraw(scope, &id, coins(500), None, now));
                     usize::from(take.is_ok())
                 })
             })

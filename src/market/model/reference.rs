@@ -66,7 +66,8 @@ impl Lease {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let coins = [("consumer-1", 1000), ("consumer-2", 500), ("platform-treasury", 0), ("_outside", -1500)];
+        let coins =
+            [("consumer-1", 1000), ("consumer-2", 500), ("platform-treasury", 0), ("_outside", -1500)];
         Model {
             balances: coins.into_iter().map(|(id, coins)| (id.to_owned(), coins * 1_000_000)).collect(),
             workers: BTreeMap::new(),
@@ -195,10 +196,9 @@ impl Model {
         if self.recorded.contains_key(key) {
             return true;
         }
-        if let Some(lease) = lease.map(|index| &self.leases[index]) {
-            if lease.worker != worker || lease.ended.is_some_and(|ended| now > ended + GRACE) {
-                return false;
-            }
+        let in_lease = lease.map(|index| &self.leases[index]);
+        if in_lease.is_some_and(|l| l.worker != worker || l.ended.is_some_and(|ended| now > ended + GRACE)) {
+            return false;
         }
         self.recorded.insert(key.into(), Block { worker: worker.into(), lease, account });
         true
