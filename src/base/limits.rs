@@ -163,6 +163,8 @@ pub const LIST_ROWS_MAX: i64 = 1000;
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
 /// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.
 pub const PRICE_PER_MIN_MAX: Amount = Amount::from_millionths(1_000_000 * 1_000_000);
+/// Violations that an audit tells one by one: more need another remedy than reading them.
+pub const AUDIT_LINES_MAX: usize = 1000;
 /// GPUs of one worker.
 pub const GPUS_MAX: usize = 64;
 /// A GPU's name, a version, a state's detail: text that is only shown.
