@@ -8,6 +8,7 @@ mod call;
 mod error;
 mod input;
 pub mod live_feed;
+pub mod pages;
 mod privacy;
 mod rentals;
 mod router;
@@ -87,6 +88,9 @@ pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
     if request.raw_url().split('?').next() == Some(live_feed::PATH) {
         return live_feed::reply(api, request);
+    }
+    if let Some(page) = pages::find(request) {
+        return page.into();
     }
     match router.find(request) {
         Ok(found) => Call::receive(api, request, found)
