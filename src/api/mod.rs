@@ -17,6 +17,7 @@ mod leases;
 pub mod live_feed;
 mod metrics;
 mod openapi;
+mod pages;
 mod privacy;
 mod rate;
 mod rentals;
@@ -108,6 +109,9 @@ pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
     if request.raw_url().split('?').next() == Some(live_feed::PATH) {
         return live_feed::reply(api, request);
+    }
+    if let Some(page) = pages::find(request) {
+        return page.into();
     }
     let response = respond(api, router, request).unwrap_or_else(ApiError::into_response);
     api.state.answers.count(response.status_code);

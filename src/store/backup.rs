@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::database::take_lock;
-use super::{Database, StoreError, open_for_reading};
+use super::{StoreError, open_for_reading};
 use crate::base::Timestamp;
 
 /// Writes a consistent copy of the database `path` to `dest`: one snapshot, whatever a server commits
@@ -171,6 +171,7 @@ fn unusable(path: &Path, problem: impl Into<String>) -> StoreError {
 mod tests {
     use crossbeam_channel::bounded;
 
+    use super::super::Database;
     use super::*;
     use crate::base::thread::deathwatch;
     use crate::store::Store;
