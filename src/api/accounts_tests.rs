@@ -140,6 +140,19 @@ fn the_same_key_and_request_move_money_once() {
 }
 
 #[test]
+fn a_request_that_comes_many_times_at_once_moves_money_once() {
+    let house = House::open();
+    let body = json!({ "amount": 3 }).to_string();
+    let answers: Vec<String> = std::thread::scope(|threads| {
+        let ask = || house.send("POST", DEPOSIT, &[("Idempotency-Key", "storm")], &body).text;
+        let running: Vec<_> = (0..16).map(|_| threads.spawn(ask)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| answer == r#"{"account_id":"consumer-1","balance":1003.0}"#));
+    assert_eq!(house.get(BALANCE).json()["balance"], 1003.0);
+}
+
+#[test]
 fn settlements_are_listed_newest_first() {
     let house = House::open();
     house.worker("rig-1", None);
