@@ -104,6 +104,8 @@ fn in_closed_mode_deposits_and_lists_are_the_administrators() {
     assert_eq!(all["consumer-2"]["balance"], 500.0);
     assert_eq!(all["platform-treasury"]["role"], "consumer");
     assert!(all.get("_outside").is_none());
+    let page = house.get_as(ADMIN, "/api/accounts?limit=1&offset=1").json();
+    assert_eq!(page.as_object().unwrap().keys().collect::<Vec<_>>(), ["consumer-1"]);
 }
 
 #[test]
