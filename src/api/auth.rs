@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
-use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys};
-use crate::base::{AccountId, Amount, EthAddress};
+use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, worker_tokens};
+use crate::base::{AccountId, Amount, EthAddress, WorkerId};
 use crate::market::{Refusal, accounts};
 use crate::store::accounts::{Account, Origin, Role as AccountRole};
 
@@ -201,7 +201,12 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
         Amount::ZERO
     };
     let now = call.now;
+    let worker: WorkerId = id.as_str().parse().expect("accounts and workers have the same alphabet");
     let (account, key) = api.store.write::<_, ApiError, _>(move |scope| {
+        // Its owner will be whoever made the token, once it connects; not whoever takes its name now.
+        if worker_tokens::list(scope, &worker)?.iter().any(|token| token.revoked_at.is_none()) {
+            return Err(ApiError::new(400, format!("Account '{id}' already exists")));
+        }
         let account = accounts::open(scope, id, role, address, balance, now)?;
         let key = keys::issue(scope, &account.account_id, now)?;
         Ok((account, key))

@@ -23,6 +23,8 @@ mod rate;
 mod rentals;
 mod router;
 mod state;
+#[cfg(test)]
+mod sweep_tests;
 mod system;
 #[cfg(test)]
 mod testing;
