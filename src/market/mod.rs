@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod blocks;
 mod event;
+pub mod gpus;
 pub mod leases;
 pub mod ledger;
 pub mod matching;

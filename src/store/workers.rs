@@ -258,3 +258,26 @@ pub fn write_pulse(connection: &Connection, pulse: &Pulse) -> Result<()> {
     }
     Ok(())
 }
+
+/// All workers, first registered first.
+pub fn all(connection: &Connection) -> Result<Vec<Worker>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM workers ORDER BY worker_seq"))?
+        .query_map([], from_row)?
+        .collect()
+}
+
+/// The workers of a wallet, first registered first.
+pub fn of_address(
+    connection: &Connection,
+    address: &EthAddress,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Worker>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM workers WHERE eth_address = ?1 ORDER BY worker_seq LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((address, limit, offset), from_row)?
+        .collect()
+}
