@@ -4,9 +4,16 @@
 //! into types or a 422, and then handed to the market or read from the store. No SQL and no MQTT here.
 
 mod access;
+mod accounts;
+mod auth;
+mod blocks;
 mod call;
 mod error;
+mod idempotency;
 mod input;
+mod keys;
+mod leases;
+mod privacy;
 mod rentals;
 mod router;
 mod views;
@@ -72,6 +79,8 @@ pub struct Api {
     pub mqtt_port: u16,
     /// The HTTP port in use.
     pub api_port: u16,
+    /// The host (and port) that sign-in messages (EIP-4361) must be for, when the operator has said.
+    pub sign_in_domain: Option<String>,
 }
 
 /// Answers every request of the platform's HTTP port.
@@ -98,4 +107,5 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
 }
 
 /// The resources, in the order of the API's description.
-const RESOURCES: &[&[Route]] = &[rentals::ROUTES];
+const RESOURCES: &[&[Route]] =
+    &[auth::ROUTES, keys::ROUTES, accounts::ROUTES, rentals::ROUTES, leases::ROUTES, blocks::ROUTES];

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::accounts::words;
+use super::counters::{self, Counter};
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 
 /// Where a lease stands.
@@ -122,6 +123,51 @@ pub fn active(connection: &Connection) -> Result<Vec<Lease>> {
         .prepare_cached(&format!("SELECT {COLUMNS} FROM leases WHERE state = 'active' ORDER BY lease_seq"))?
         .query_map([], from_row)?
         .collect()
+}
+
+/// A page of all leases or of those in one state, newest first.
+pub fn page(
+    connection: &Connection,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    match state {
+        Some(state) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases WHERE state = ?1 ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3"
+            ))?
+            .query_map((state, limit, offset), from_row)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases ORDER BY lease_seq DESC LIMIT ?1 OFFSET ?2"
+            ))?
+            .query_map((limit, offset), from_row)?
+            .collect(),
+    }
+}
+
+/// Number of active leases: at most one a worker.
+pub fn count_active(connection: &Connection) -> Result<i64> {
+    count_in(connection, LeaseState::Active)
+}
+
+/// Number of leases, all or in one state. Those completed, the many, are what the few others leave.
+pub fn count(connection: &Connection, state: Option<LeaseState>) -> Result<i64> {
+    match state {
+        None => counters::get(connection, Counter::Leases),
+        Some(LeaseState::Completed) => Ok(counters::get(connection, Counter::Leases)?
+            - count_in(connection, LeaseState::Active)?
+            - count_in(connection, LeaseState::Cancelled)?),
+        Some(few) => count_in(connection, few),
+    }
+}
+
+fn count_in(connection: &Connection, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE state = ?1")?
+        .query_row([state], |row| row.get(0))
 }
 
 /// Active leases whose time is over.

@@ -11,6 +11,7 @@ pub mod convert;
 pub mod counters;
 mod database;
 mod error;
+pub mod idempotency;
 pub mod leases;
 mod readers;
 pub mod settlements;

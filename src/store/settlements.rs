@@ -57,6 +57,16 @@ pub fn of_lease(connection: &Connection, lease: &LeaseId) -> Result<Option<Settl
         .optional()
 }
 
+/// A page of settlements, newest first.
+pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Settlement>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM settlements ORDER BY settlement_id DESC LIMIT ?1 OFFSET ?2"
+        ))?
+        .query_map([limit, offset], from_row)?
+        .collect()
+}
+
 /// Adds a settlement.
 pub fn insert(connection: &Connection, settlement: &Settlement) -> Result<()> {
     connection

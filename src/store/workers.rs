@@ -105,6 +105,13 @@ pub fn get(connection: &Connection, id: &WorkerId) -> Result<Option<Worker>> {
         .optional()
 }
 
+/// Whether a worker is the one of the wallet with this address.
+pub fn is_of(connection: &Connection, id: &WorkerId, wallet: &EthAddress) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM workers WHERE worker_id = ?1 AND eth_address = ?2")?
+        .exists((id, wallet))
+}
+
 /// Adds a worker or renews what a registration says of it.
 pub fn upsert(
     connection: &Connection,
