@@ -44,8 +44,7 @@ impl<T> Memo<T> {
         let asked_at = store.generation();
         let mut slot = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = clock.now();
-        let good =
-            |kept: &&Kept<T>| kept.generation >= asked_at && kept.taken.plus(self.age_max) > taken;
+        let good = |kept: &&Kept<T>| kept.generation >= asked_at && kept.taken.plus(self.age_max) > taken;
         if let Some(kept) = slot.as_ref().filter(good) {
             return Ok(kept.value.clone());
         }
@@ -71,9 +70,8 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_seconds(1000.0));
         let (brief, lasting) = (Memo::brief(), Memo::of_database());
         let next = |before: Option<&u32>| Ok::<_, Refusal>(before.map_or(0, |value| value + 1));
-        let both = || {
-            (*brief.get(&store, &clock, next).unwrap(), *lasting.get(&store, &clock, next).unwrap())
-        };
+        let both =
+            || (*brief.get(&store, &clock, next).unwrap(), *lasting.get(&store, &clock, next).unwrap());
         assert_eq!(both(), (0, 0));
         clock.advance(Duration::from_millis(249));
         assert_eq!(both(), (0, 0));

@@ -9,14 +9,24 @@ mod auth;
 mod blocks;
 mod call;
 mod error;
+mod history;
 mod idempotency;
 mod input;
 mod keys;
 mod leases;
+mod marketplace;
+mod memo;
+mod memos;
+mod monitoring;
+mod overview;
+mod paging;
 mod privacy;
 mod rentals;
+mod roster;
 mod router;
 mod views;
+mod worker_views;
+mod workers;
 
 use std::sync::Arc;
 
@@ -26,6 +36,7 @@ use serde::Serialize;
 pub use access::Access;
 pub use call::Call;
 pub use error::ApiError;
+pub use memos::Memos;
 pub use router::{Method, Parameter, Route};
 
 use crate::auth::Auth;
@@ -73,6 +84,8 @@ pub struct Api {
     pub chain: Option<chain::Rules>,
     /// Recomputes the hashes of strangers, outside the writer.
     pub verifier: Verifier,
+    /// What the pages share; the default is an empty one.
+    pub memos: Memos,
     /// When the platform started.
     pub started_at: Timestamp,
     /// The MQTT port in use.
@@ -107,5 +120,15 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
 }
 
 /// The resources, in the order of the API's description.
-const RESOURCES: &[&[Route]] =
-    &[auth::ROUTES, keys::ROUTES, accounts::ROUTES, rentals::ROUTES, leases::ROUTES, blocks::ROUTES];
+const RESOURCES: &[&[Route]] = &[
+    auth::ROUTES,
+    keys::ROUTES,
+    accounts::ROUTES,
+    rentals::ROUTES,
+    leases::ROUTES,
+    blocks::ROUTES,
+    workers::ROUTES,
+    marketplace::ROUTES,
+    overview::ROUTES,
+    monitoring::ROUTES,
+];

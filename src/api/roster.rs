@@ -95,6 +95,13 @@ pub fn live(api: &Api, worker: &Worker) -> Live {
     })
 }
 
+impl Board {
+    /// The rows, each with its present.
+    pub fn entries(&self) -> impl Iterator<Item = (&Row, &Glance)> {
+        self.roster.rows.iter().zip(&self.now)
+    }
+}
+
 impl Row {
     /// A row by itself.
     pub fn new(worker: Worker) -> Self {

@@ -163,6 +163,11 @@ impl BlockView {
         }
     }
 
+    /// What the activity feed tells of it: worker, hash, lease.
+    pub fn into_news(self) -> (WorkerId, String, String) {
+        (self.worker_id, self.hash, self.lease_id)
+    }
+
     /// The views of a page of blocks.
     pub fn page(connection: &Connection, viewer: &Viewer, blocks: &[Block]) -> Result<Vec<Self>, ApiError> {
         let view = |block: &Block| Ok(BlockView::new(block, viewer.sees_block(connection, block)?));

@@ -6,6 +6,7 @@
 //! the commit. Nothing else in the program holds a writable connection.
 
 pub mod accounts;
+pub mod activity;
 pub mod blocks;
 pub mod convert;
 pub mod counters;
@@ -15,6 +16,7 @@ pub mod idempotency;
 pub mod leases;
 mod readers;
 pub mod settlements;
+pub mod snapshots;
 pub mod transactions;
 pub mod workers;
 mod writer;
