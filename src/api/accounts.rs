@@ -289,15 +289,5 @@ fn list_settlements(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_never_formulas() {
-        assert_eq!(cell("earnings of the wallet's worker"), "earnings of the wallet's worker");
-        assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(cell("=1+1"), "\"'=1+1\"");
-        assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-        assert_eq!(cell("-2\n"), "\"'-2\n\"");
-    }
-}
+#[path = "accounts_tests.rs"]
+mod tests;

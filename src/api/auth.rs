@@ -267,3 +267,7 @@ fn me(api: &Api, call: &Call<'_>) -> Answer {
         api.store.read::<_, Refusal, _>(|connection| accounts::get(connection, &session.account))?;
     json(&AccountView::from(&account))
 }
+
+#[cfg(test)]
+#[path = "auth_tests.rs"]
+mod tests;

@@ -91,7 +91,7 @@ pub fn of_worker(api: &Api, worker: &str, since: Timestamp) -> Result<Vec<u8>, A
 /// The samples of all workers, oldest first, as JSON. When they are too many, the moments are thinned
 /// out: of each that stays, all workers' samples do, so that their sum is right.
 pub fn of_all(api: &Api, hours: f64, now: Timestamp) -> Result<Arc<Vec<u8>>, ApiError> {
-    let mut bodies = api.memos.history.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut bodies = api.state.memos.history.bodies.lock().unwrap_or_else(PoisonError::into_inner);
     let newest = newest(api, now)?;
     let key = hours.to_bits();
     if let Some(body) = bodies.iter().find(|body| body.hours == key && body.newest == newest) {
@@ -130,7 +130,7 @@ pub fn totals(
         }
         return Ok(means.finish().into_values().collect());
     }
-    let mut kept = api.memos.history.series.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = api.state.memos.history.series.lock().unwrap_or_else(PoisonError::into_inner);
     let newest = newest(api, now)?;
     let place = kept.iter().position(|series| series.period == period).unwrap_or_else(|| {
         if kept.len() >= HISTORY_KEPT_MAX {

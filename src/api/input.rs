@@ -17,6 +17,16 @@ pub struct Body {
 impl Body {
     /// Parses a body that must be a JSON object, sent as JSON.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ApiError> {
+        const TEXT: &str = "Input should be a valid dictionary or object to extract fields from";
+        Self::parse_as(bytes, content_type, "model_attributes_type", TEXT)
+    }
+
+    fn parse_as(
+        bytes: &[u8],
+        content_type: Option<&str>,
+        otherwise: &str,
+        text: &str,
+    ) -> Result<Self, ApiError> {
         if bytes.is_empty() {
             return Err(ApiError::validation(vec![problem(
                 "missing",
@@ -32,16 +42,13 @@ impl Body {
         };
         match value {
             Value::Object(object) => Ok(Body { object, problems: Vec::new() }),
-            other => {
-                const TEXT: &str = "Input should be a valid dictionary or object to extract fields from";
-                Err(ApiError::validation(vec![problem(
-                    "model_attributes_type",
-                    &json!(["body"]),
-                    TEXT,
-                    &other,
-                )]))
-            }
+            other => Err(ApiError::validation(vec![problem(otherwise, &json!(["body"]), text, &other)])),
         }
+    }
+
+    /// The same for a route that takes any dictionary; what is none is refused in other words.
+    pub fn parse_dictionary(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ApiError> {
+        Self::parse_as(bytes, content_type, "dict_type", "Input should be a valid dictionary")
     }
 
     /// All fields, for bodies that are stored or passed on.

@@ -168,7 +168,7 @@ fn stats(api: &Api, call: &Call<'_>) -> Answer {
         total_gpus: roster.gpus,
         active_gpus: totals.active_gpus,
         total_blocks,
-        blocks_last_hour: super::overview::recent(api, &api.memos.blocks_of_hour, HOUR)?,
+        blocks_last_hour: super::overview::recent(api, &api.state.memos.blocks_of_hour, HOUR)?,
     })
 }
 

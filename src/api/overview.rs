@@ -81,12 +81,12 @@ struct Stats {
 }
 
 fn stats(api: &Api, call: &Call<'_>) -> Answer {
-    let users = api.memos.users.get(&api.store, &api.clock, |before| {
+    let users = api.state.memos.users.get(&api.store, &api.clock, |before| {
         let before = before.map(|users| users.0).unwrap_or_default();
         api.store.read::<_, ApiError, _>(|c| Ok(Users(activity::count_accounts(c, before)?)))
     })?;
     let Users(AccountCounts { providers, consumers, .. }) = *users;
-    let day = recent(api, &api.memos.blocks_of_day, DAY)?;
+    let day = recent(api, &api.state.memos.blocks_of_day, DAY)?;
     let totals = api.fleet.totals(call.now);
     let stats = api.store.read::<_, ApiError, _>(|connection| {
         let counter = |counter| counters::get(connection, counter);
@@ -168,7 +168,7 @@ fn activity(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let paging = Paging::of(&mut query, FEED_LIMIT, PAGE_ROWS_MAX);
     query.finish()?;
-    let feed = api.memos.feed.get(&api.store, &api.clock, |_| {
+    let feed = api.state.memos.feed.get(&api.store, &api.clock, |_| {
         api.store.read::<_, ApiError, _>(|connection| {
             let blocks = blocks::page(connection, FEED_DEPTH, 0)?;
             Ok(Feed::new(blocks, activity::latest_leases(connection, FEED_DEPTH)?))

@@ -64,7 +64,7 @@ pub struct Glance {
 
 /// All workers as of the last commit.
 pub fn roster(api: &Api) -> Result<Arc<Roster>, ApiError> {
-    api.memos.roster.get(&api.store, &api.clock, |before| {
+    api.state.memos.roster.get(&api.store, &api.clock, |before| {
         let stored = api.store.read::<_, ApiError, _>(|connection| Ok(workers::all(connection)?))?;
         Ok(Roster::new(stored, before))
     })
@@ -72,7 +72,7 @@ pub fn roster(api: &Api) -> Result<Arc<Roster>, ApiError> {
 
 /// All workers with their present of at most a quarter of a second ago.
 pub fn board(api: &Api) -> Result<Arc<Board>, ApiError> {
-    api.memos.board.get(&api.store, &api.clock, |_| {
+    api.state.memos.board.get(&api.store, &api.clock, |_| {
         let roster = roster(api)?;
         let moment = api.clock.now();
         let glance = |row: &Row| {

@@ -217,7 +217,7 @@ struct Suggestion<'a> {
 fn suggest(api: &Api, call: &Call<'_>) -> Answer {
     let Row { worker, .. } = &find(api, call)?;
     let gpus: Vec<Gpu> = serde_json::from_str(&worker.gpus).unwrap_or_default();
-    let median = api.memos.median.get(&api.store, &api.clock, |_| {
+    let median = api.state.memos.median.get(&api.store, &api.clock, |_| {
         let since = api.clock.now().minus(MEDIAN_WINDOW);
         api.store.read(|connection| pricing::market_median(connection, since))
     })?;
