@@ -10,17 +10,27 @@ mod blocks;
 mod call;
 mod chain;
 mod error;
+mod history;
 mod idempotency;
 mod input;
 mod keys;
 mod leases;
 pub mod live_feed;
+mod marketplace;
+mod memo;
+mod memos;
 mod metrics;
+mod monitoring;
 mod openapi;
+mod overview;
 mod pages;
+mod paging;
 mod privacy;
+mod provider;
 mod rate;
 mod rentals;
+mod renter;
+mod roster;
 mod router;
 mod state;
 #[cfg(test)]
@@ -29,6 +39,9 @@ mod system;
 #[cfg(test)]
 mod testing;
 mod views;
+mod wallet;
+mod worker_views;
+mod workers;
 
 use std::sync::Arc;
 
@@ -143,5 +156,12 @@ const RESOURCES: &[&[Route]] = &[
     rentals::ROUTES,
     leases::ROUTES,
     blocks::ROUTES,
+    workers::ROUTES,
+    marketplace::ROUTES,
+    overview::ROUTES,
+    monitoring::ROUTES,
+    provider::ROUTES,
+    renter::ROUTES,
+    wallet::ROUTES,
     chain::ROUTES,
 ];

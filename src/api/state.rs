@@ -1,9 +1,10 @@
 //! What the API itself remembers, in memory: rate limits, counts of answers, the last probe of the
-//! writer, its own description.
+//! writer, its own description, what the pages share.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use super::memos::Memos;
 use super::rate::Limiter;
 
 /// Made empty with [`Default`].
@@ -13,6 +14,7 @@ pub struct State {
     pub(super) answers: Answers,
     pub(super) probe: Probe,
     pub(super) description: OnceLock<String>,
+    pub(super) memos: Memos,
 }
 
 /// Answers by their status' class.

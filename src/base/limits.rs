@@ -159,6 +159,10 @@ pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
+pub const HISTORY_ROWS_MAX: i64 = 10_000;
+/// Stretches and periods of that history that are kept encoded or summed: the app uses three.
+pub const HISTORY_KEPT_MAX: usize = 8;
 /// A lease: a year, in seconds.
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
 /// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.
