@@ -105,10 +105,24 @@ impl<'a> Call<'a> {
         Body::parse(self.bytes()?, self.request.header("Content-Type"))
     }
 
+    /// The JSON body of a route that takes any dictionary.
+    pub fn dictionary(&self) -> Result<Body, ApiError> {
+        Body::parse_dictionary(self.bytes()?, self.request.header("Content-Type"))
+    }
+
     /// Where the request came from.
     pub fn peer(&self) -> IpAddr {
-        self.request.remote_addr().ip()
+        origin(self.request)
     }
+}
+
+/// Where a request came from: what the proxy on this machine says, if one has forwarded it.
+pub(super) fn origin(request: &Request) -> IpAddr {
+    let peer = request.remote_addr().ip();
+    let forwarded = request.header("X-Forwarded-For").filter(|_| peer.is_loopback());
+    // Our proxy has added the last one; those before are whatever its client sent.
+    let last = forwarded.and_then(|list| list.rsplit(',').next());
+    last.and_then(|address| address.trim().parse().ok()).unwrap_or(peer)
 }
 
 fn bearer(request: &Request) -> Option<&str> {

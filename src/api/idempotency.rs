@@ -6,6 +6,7 @@ use rouille::Response;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::router::{Method, Route};
 use super::{Answer, Api, ApiError, Call};
 use crate::auth::Caller;
 use crate::http;
@@ -13,10 +14,26 @@ use crate::market::Scope;
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::idempotency::{self, Answered};
 
+/// The routes that move money.
+pub(super) const PATHS: [&str; 7] = [
+    "/api/accounts/{account_id}/deposit",
+    "/api/accounts/{account_id}/withdraw",
+    "/api/rent",
+    "/api/rental/start",
+    "/api/stop",
+    "/api/rental/stop",
+    "/api/leases/{lease_id}/extend",
+];
+
+/// Whether a route takes the header.
+pub(super) fn applies_to(route: &Route) -> bool {
+    route.method == Method::Post && PATHS.contains(&route.path)
+}
+
 /// The header.
-const HEADER: &str = "Idempotency-Key";
+pub(super) const HEADER: &str = "Idempotency-Key";
 /// A UUID has 36 characters; some clients put a whole order's name here.
-const KEY_LENGTH_MAX: usize = 128;
+pub(super) const KEY_LENGTH_MAX: usize = 128;
 
 /// Runs `work` in the writer and answers with what it returns; under a key that has been used, with
 /// the first answer, or 422 when another request used it. Refusals are not kept: what failed may be

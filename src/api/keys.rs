@@ -222,3 +222,7 @@ fn hold_to_own(connection: &Connection, actor: &Actor, id: &WorkerId) -> Result<
     };
     if is_own { Ok(()) } else { Err(ApiError::new(403, "You can only manage tokens of your own workers")) }
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -126,3 +126,7 @@ fn extend(api: &Api, call: &Call<'_>) -> Answer {
         Ok(LeaseView::new(&lease, live.as_ref(), now, true))
     })
 }
+
+#[cfg(test)]
+#[path = "leases_tests.rs"]
+mod tests;

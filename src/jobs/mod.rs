@@ -5,7 +5,6 @@
 
 mod monitoring;
 mod verifier;
-mod wallets;
 mod watchdog;
 
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use crate::pow::Verifier;
 
 pub use monitoring::monitor;
 pub use verifier::verify_blocks;
-pub use wallets::record_wallets;
 pub use watchdog::watch_leases;
 
 /// What the loops work with.

@@ -11,7 +11,7 @@ use crate::base::limits::STORE_BULK_ROWS_MAX;
 use crate::base::thread::BoxError;
 use crate::base::{Timestamp, WorkerId};
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
-use crate::store::snapshots::{self, HashrateSample};
+use crate::store::snapshots::{self, Resolution, Sample};
 use crate::store::{StoreError, idempotency, workers};
 
 const TICK: Duration = Duration::from_secs(1);
@@ -71,12 +71,12 @@ impl House {
         let mut samples = Vec::new();
         self.fleet.each_online(now, |worker, live| {
             let (hashrate, active_gpus) = (live.hashrate, live.active_gpus);
-            samples.push(HashrateSample { worker_id: worker.clone(), taken_at: now, hashrate, active_gpus });
+            samples.push(Sample { worker_id: worker.clone(), taken_at: now, hashrate, active_gpus });
         });
         for chunk in samples.chunks(STORE_BULK_ROWS_MAX) {
             let chunk = chunk.to_vec();
             self.bulk(move |connection| {
-                chunk.iter().try_for_each(|sample| snapshots::insert_hashrate(connection, sample))
+                chunk.iter().try_for_each(|sample| snapshots::insert_sample(connection, sample))
             })?;
         }
         Ok(())
@@ -101,10 +101,20 @@ impl House {
     fn clean_up(&self, now: Timestamp) -> Result<(), StoreError> {
         loop {
             let gone = self.bulk(move |connection| {
-                let rows = u32::try_from(STORE_BULK_ROWS_MAX).expect("a small limit");
-                Ok(snapshots::forget_hashrates(connection, now.minus(HASHRATES_KEPT), rows)?
-                    + snapshots::forget_wallets(connection, "hour", now.minus(WALLET_HOURS_KEPT), rows)?
-                    + snapshots::forget_wallets(connection, "day", now.minus(WALLET_DAYS_KEPT), rows)?
+                let rows = i64::try_from(STORE_BULK_ROWS_MAX).expect("a small limit");
+                Ok(snapshots::forget_samples(connection, now.minus(HASHRATES_KEPT), rows)?
+                    + snapshots::forget_periods(
+                        connection,
+                        Resolution::Hour,
+                        now.minus(WALLET_HOURS_KEPT),
+                        rows,
+                    )?
+                    + snapshots::forget_periods(
+                        connection,
+                        Resolution::Day,
+                        now.minus(WALLET_DAYS_KEPT),
+                        rows,
+                    )?
                     + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
             })?;
             if gone < STORE_BULK_ROWS_MAX {

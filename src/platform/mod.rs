@@ -13,7 +13,7 @@ mod error;
 mod ingest;
 mod loops;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +71,11 @@ impl Platform {
         let credentials = Arc::new(edge::Credentials { auth: auth.clone(), store: store.clone() });
         let broker = Broker::start(broker_config(&config, mode), credentials, inbound, &watch)?;
         let mqtt_addr = broker.local_addr();
-        let link = Arc::new(edge::Link { publisher: broker.publisher(), clients: broker.clients() });
+        let link = Arc::new(edge::Link {
+            publisher: broker.publisher(),
+            clients: broker.clients(),
+            addr: reachable(mqtt_addr),
+        });
 
         let http_config = http::Config {
             connections_max: config.http_connections_max,
@@ -92,6 +96,7 @@ impl Platform {
             mqtt_port: mqtt_addr.port(),
             api_port: listener.local_addr().port(),
             sign_in_domain: config.sign_in_domain.clone(),
+            state: api::State::default(),
         });
 
         let (pending, to_verify) = bounded(PENDING_BLOCKS_QUEUED_MAX);
@@ -142,6 +147,14 @@ impl Platform {
         self.store.stop();
         self.dispatch.stop();
     }
+}
+
+/// An address that listens on all of them is reached by loopback.
+fn reachable(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    addr
 }
 
 fn broker_config(config: &Config, mode: Mode) -> broker::Config {

@@ -171,3 +171,35 @@ pub fn decide(
         .execute((key, chain_verified, chain_block_id))?;
     Ok(())
 }
+
+/// Number of blocks since a moment, and how far they were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// Blocks recorded at or after `since`.
+    pub blocks: i64,
+    since: Timestamp,
+    counted_to: i64,
+}
+
+/// Counts the blocks since a moment. With an earlier count only the difference is read: what has
+/// been recorded after it, and what has become too old.
+pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Timestamp) -> Result<Recent> {
+    let newest = connection
+        .prepare_cached("SELECT coalesce(max(block_seq), 0) FROM blocks")?
+        .query_row([], |row| row.get(0))?;
+    let Some(before) = before.filter(|before| before.since <= since) else {
+        let blocks = connection
+            .prepare_cached("SELECT count(*) FROM blocks WHERE created_at >= ?1")?
+            .query_row([since], |row| row.get(0))?;
+        return Ok(Recent { blocks, since, counted_to: newest });
+    };
+    let added: i64 = connection
+        .prepare_cached("SELECT count(*) FROM blocks WHERE +created_at >= ?1 AND block_seq > ?2")?
+        .query_row((since, before.counted_to), |row| row.get(0))?;
+    let expired: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND block_seq <= ?3",
+        )?
+        .query_row((before.since, since, before.counted_to), |row| row.get(0))?;
+    Ok(Recent { blocks: before.blocks + added - expired, since, counted_to: newest })
+}

@@ -281,3 +281,48 @@ pub fn count_block(connection: &Connection, id: &LeaseId) -> Result<()> {
         .execute([id])?;
     Ok(())
 }
+
+/// Number of a renter's leases in a state.
+pub fn count_of_consumer(connection: &Connection, consumer: &AccountId, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE consumer_id = ?1 AND state = ?2")?
+        .query_row((consumer, state), |row| row.get(0))
+}
+
+/// A page of a renter's leases in one state or all, newest first.
+pub fn of_consumer(
+    connection: &Connection,
+    consumer: &AccountId,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    // Each part comes in order out of the index, so that together they are merged, not sorted.
+    const OF_ALL_STATES: &str = "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'active'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'completed'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'cancelled'";
+    let chosen = match state {
+        Some(_) => "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = ?4",
+        None => OF_ALL_STATES,
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM leases WHERE lease_seq IN
+             (SELECT lease_seq FROM ({chosen} ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3))
+         ORDER BY lease_seq DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    match state {
+        Some(state) => statement.query_map((consumer, limit, offset, state), from_row)?.collect(),
+        None => statement.query_map((consumer, limit, offset), from_row)?.collect(),
+    }
+}
+
+/// Number of active leases of a wallet's workers.
+pub fn count_active_of_wallet(connection: &Connection, address: &EthAddress) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM workers w
+             CROSS JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.eth_address = ?1",
+        )?
+        .query_row([address], |row| row.get(0))
+}

@@ -6,6 +6,8 @@
 //! the commit. Nothing else in the program holds a writable connection.
 
 pub mod accounts;
+pub mod activity;
+pub mod backup;
 pub mod blocks;
 pub mod convert;
 pub mod counters;

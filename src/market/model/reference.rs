@@ -196,10 +196,9 @@ impl Model {
         if self.recorded.contains_key(key) {
             return true;
         }
-        if let Some(lease) = lease.map(|index| &self.leases[index]) {
-            if lease.worker != worker || lease.ended.is_some_and(|ended| now > ended + GRACE) {
-                return false;
-            }
+        let in_lease = lease.map(|index| &self.leases[index]);
+        if in_lease.is_some_and(|l| l.worker != worker || l.ended.is_some_and(|ended| now > ended + GRACE)) {
+            return false;
         }
         self.recorded.insert(key.into(), Block { worker: worker.into(), lease, account });
         true
