@@ -54,6 +54,12 @@ static PAGES: LazyLock<[Page; 5]> = LazyLock::new(|| {
     ]
 });
 
+/// Compresses the pages. Called at start: compressing takes more stack than a connection's thread has.
+pub fn prepare() {
+    LazyLock::force(&LANDING);
+    LazyLock::force(&PAGES);
+}
+
 /// The answer for a page's path, or `None` when no page is there.
 pub fn find(request: &Request) -> Option<Response> {
     let path = request.raw_url().split('?').next()?;
