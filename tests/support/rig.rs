@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use super::mqtt_client::{Connect, RawClient, publish};
+use super::mqtt_client::{Connect, Packet, RawClient, publish, subscribe};
 
 /// The address that rigs of tests belong to unless they say otherwise.
 pub const OWNER: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";
 
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
+const SUBACK: u8 = 9;
 
 /// One worker's connection.
 pub struct Rig {
@@ -23,6 +24,7 @@ pub struct Rig {
     pub client: RawClient,
     heard: VecDeque<(String, Value)>,
     acked: Vec<u16>,
+    grants: usize,
     last_packet_id: u16,
 }
 
@@ -34,13 +36,24 @@ impl Rig {
 
     /// The same with a CONNECT of the test's.
     pub fn connect_with(mqtt: SocketAddr, id: &str, connect: &Connect) -> Self {
-        let mut client = RawClient::connect(mqtt, connect);
-        for channel in ["task", "control"] {
-            assert_eq!(client.subscribe(&format!("xenminer/{id}/{channel}"), 1), Some(1));
-        }
-        let owner = OWNER.to_owned();
+        Self::try_connect_with(mqtt, id, connect).expect("a connected worker")
+    }
+
+    /// The same, with a server that may be gone: `None` then.
+    fn try_connect_with(mqtt: SocketAddr, id: &str, connect: &Connect) -> Option<Self> {
+        let mut client = RawClient::try_open(mqtt)?;
+        client.send(&connect.bytes());
+        assert_eq!(client.read()?.body, [0, 0], "CONNACK");
+        let (id, owner) = (id.to_owned(), OWNER.to_owned());
         let (heard, acked) = (VecDeque::new(), Vec::new());
-        Rig { id: id.to_owned(), owner, client, heard, acked, last_packet_id: 100 }
+        let mut rig = Rig { id, owner, client, heard, acked, grants: 0, last_packet_id: 100 };
+        for channel in ["task", "control"] {
+            rig.client.send(&subscribe(7, format!("xenminer/{}/{channel}", rig.id).as_bytes(), 1));
+        }
+        while rig.grants < 2 {
+            rig.hear().then_some(())?;
+        }
+        Some(rig)
     }
 
     /// A registered worker that is available.
@@ -48,6 +61,13 @@ impl Rig {
         let mut rig = Self::connect(mqtt, id);
         rig.register();
         rig
+    }
+
+    /// The same, with a server that may be gone: `None` then.
+    pub fn try_join(mqtt: SocketAddr, id: &str) -> Option<Self> {
+        let mut rig = Self::try_connect_with(mqtt, id, &Connect::new(&format!("xenminer_{id}")))?;
+        let description = rig.description();
+        rig.try_say("register", &description).then_some(rig)
     }
 
     /// What it registers with.
@@ -175,9 +195,13 @@ impl Rig {
         true
     }
 
-    fn take(&mut self, first: u8, packet: super::mqtt_client::Packet) {
+    fn take(&mut self, first: u8, packet: Packet) {
         match first >> 4 {
             PUBACK => self.acked.push(u16::from_be_bytes([packet.body[0], packet.body[1]])),
+            SUBACK => {
+                assert_eq!(packet.body, [0, 7, 1], "a subscription of QoS 1");
+                self.grants += 1;
+            }
             PUBLISH => {
                 let (topic, payload) = packet.publish();
                 if first & 0b10 != 0 {
