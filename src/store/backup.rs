@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::database::take_lock;
-use super::{Database, StoreError, open_for_reading};
+use super::{StoreError, open_for_reading};
 use crate::base::Timestamp;
 
 /// Writes a consistent copy of the database `path` to `dest`: one snapshot, whatever a server commits
@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::base::thread::deathwatch;
-    use crate::store::Store;
+    use crate::store::{Database, Store};
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
@@ -222,7 +222,7 @@ mod tests {
         store.stop();
         drop(store);
         let kept = restore(&copy, &path, NOW).unwrap().unwrap();
-        assert!(kept.to_str().unwrap().ends_with("market.db.before-20260921-135320"), "{kept:?}");
+        assert!(kept.to_str().unwrap().ends_with("market.db.before-20260921-141320"), "{kept:?}");
         assert_eq!((counters(&path), counters(&kept)), ((200, 200), (201, 201)));
         let again = restore(&copy, &path, NOW).unwrap().unwrap();
         assert!(again.to_str().unwrap().ends_with("-2"));
