@@ -9,6 +9,7 @@ pub mod chain;
 pub mod cli;
 pub mod fleet;
 pub mod http;
+pub mod jobs;
 pub mod live;
 pub mod market;
 pub mod platform;

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::ApiError;
 use super::privacy::Viewer;
-use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp, WorkerId};
+use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
 use crate::market::leases::{cost_so_far, interrupted_until};
 use crate::store::blocks::Block;
@@ -15,10 +15,10 @@ use crate::store::settlements::Settlement;
 
 /// A settlement (contract: rest.md, GET /api/settlements). Money with four decimals that add up.
 #[derive(Serialize)]
-pub struct SettlementView<'a> {
-    lease_id: &'a LeaseId,
-    consumer_id: &'a AccountId,
-    worker_id: &'a WorkerId,
+pub struct SettlementView {
+    lease_id: LeaseId,
+    consumer_id: String,
+    worker_id: WorkerId,
     duration_sec: f64,
     blocks_found: i64,
     total_cost: Amount,
@@ -27,14 +27,15 @@ pub struct SettlementView<'a> {
     settled_at: Timestamp,
 }
 
-impl<'a> From<&'a Settlement> for SettlementView<'a> {
-    fn from(settlement: &'a Settlement) -> Self {
+impl SettlementView {
+    /// How a settlement looks; unless it is `shown`, without the renter.
+    pub fn new(settlement: Settlement, shown: bool) -> Self {
         let total_cost = settlement.total_cost.shown();
         let platform_fee = settlement.platform_fee.shown();
         SettlementView {
-            lease_id: &settlement.lease_id,
-            consumer_id: &settlement.consumer_id,
-            worker_id: &settlement.worker_id,
+            lease_id: settlement.lease_id,
+            consumer_id: if shown { settlement.consumer_id.to_string() } else { String::new() },
+            worker_id: settlement.worker_id,
             duration_sec: seconds(settlement.billed),
             blocks_found: settlement.blocks_found,
             total_cost,
@@ -162,6 +163,11 @@ impl BlockView {
         }
     }
 
+    /// What the activity feed tells of it: worker, hash, lease.
+    pub fn into_news(self) -> (WorkerId, String, String) {
+        (self.worker_id, self.hash, self.lease_id)
+    }
+
     /// The views of a page of blocks.
     pub fn page(connection: &Connection, viewer: &Viewer, blocks: &[Block]) -> Result<Vec<Self>, ApiError> {
         let view = |block: &Block| Ok(BlockView::new(block, viewer.sees_block(connection, block)?));
@@ -189,5 +195,46 @@ pub fn seconds(micros: i64) -> f64 {
 
 /// Rounded to so many decimals, exact value, ties to even, as Python's `round`.
 pub fn rounded(value: f64, decimals: usize) -> f64 {
+    // Away from ties and within 53 bits, a whole number by a power of ten is the nearest double to
+    // the decimal text, and much cheaper than the way over that text.
+    let unit = POWERS_OF_TEN.get(decimals).copied().unwrap_or(f64::NAN);
+    let scaled = value * unit;
+    if scaled.abs() < 1e9 && (scaled.fract().abs() - 0.5).abs() > 1e-6 {
+        return scaled.round() / unit;
+    }
     format!("{value:.decimals$}").parse().expect("a formatted number parses")
+}
+
+const POWERS_OF_TEN: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn by_text(value: f64, decimals: usize) -> f64 {
+        format!("{value:.decimals$}").parse().unwrap()
+    }
+
+    #[test]
+    fn ties_are_those_of_the_exact_value() {
+        for (value, decimals, expected) in [
+            (2.675, 2, 2.67),
+            (0.125, 2, 0.12),
+            (0.375, 2, 0.38),
+            (2.5, 0, 2.0),
+            (-0.5, 0, 0.0),
+            (1e15, 2, 1e15),
+        ] {
+            assert_eq!(rounded(value, decimals), expected, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rounding_is_that_of_the_decimal_text(value in -1e12f64..1e12, small in -200.0f64..200.0, decimals in 0usize..7) {
+            prop_assert_eq!(rounded(value, decimals), by_text(value, decimals));
+            prop_assert_eq!(rounded(small, decimals), by_text(small, decimals));
+        }
+    }
 }

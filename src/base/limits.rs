@@ -44,6 +44,27 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// For requests in flight when the server stops.
 pub const HTTP_STOP_TIME_MAX: Duration = Duration::from_millis(2500);
 
+// --- REST -------------------------------------------------------------------------------------
+
+/// Requests of one address at once, in closed mode: a page of the app asks for ten things.
+pub const RATE_ADDRESS_BURST: u32 = 200;
+/// Then one each: 50 a second, an office of dashboards behind one address.
+pub const RATE_ADDRESS_INTERVAL: Duration = Duration::from_millis(20);
+/// Requests of one account at once, in closed mode.
+pub const RATE_ACCOUNT_BURST: u32 = 200;
+/// Then one each: 50 a second.
+pub const RATE_ACCOUNT_INTERVAL: Duration = Duration::from_millis(20);
+/// Nonces, signatures, registrations and logins of one address at once.
+pub const RATE_SIGN_IN_BURST: u32 = 20;
+/// Then one each: a person signs in twice a day, a signature's check takes 0.2 ms.
+pub const RATE_SIGN_IN_INTERVAL: Duration = Duration::from_secs(2);
+/// Buckets of one kind that are kept because they are not full: 16 bytes each, 1 MiB.
+pub const RATE_BUCKETS_MAX: usize = 65_536;
+/// How long the answer to "is the writer alive" holds, and a probe may take.
+pub const READY_HOLDS: Duration = Duration::from_secs(1);
+/// A writer that has not stored anything in this time is not ready.
+pub const READY_TIME_MAX: Duration = Duration::from_secs(2);
+
 // --- live feed --------------------------------------------------------------------------------
 
 /// Dashboards at once, unless configured (contract: web-client.md); the next is closed with 1013.
@@ -118,6 +139,8 @@ pub const INGEST_QUEUED_MAX: usize = 4096;
 pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
 /// Bulk jobs (heartbeat flushes, snapshots) waiting; when full, callers wait.
 pub const STORE_BULK_QUEUED_MAX: usize = 16;
+/// Rows that one bulk job writes: under a millisecond, so that money never waits long.
+pub const STORE_BULK_ROWS_MAX: usize = 200;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.
@@ -136,10 +159,16 @@ pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
+pub const HISTORY_ROWS_MAX: i64 = 10_000;
+/// Stretches and periods of that history that are kept encoded or summed: the app uses three.
+pub const HISTORY_KEPT_MAX: usize = 8;
 /// A lease: a year, in seconds.
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
 /// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.
 pub const PRICE_PER_MIN_MAX: Amount = Amount::from_millionths(1_000_000 * 1_000_000);
+/// Violations that an audit tells one by one: more need another remedy than reading them.
+pub const AUDIT_LINES_MAX: usize = 1000;
 /// GPUs of one worker.
 pub const GPUS_MAX: usize = 64;
 /// A GPU's name, a version, a state's detail: text that is only shown.

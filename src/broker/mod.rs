@@ -21,6 +21,7 @@ mod publisher;
 mod registry;
 mod rules;
 mod server;
+mod session;
 mod subscriptions;
 
 pub use publisher::Publisher;
@@ -91,15 +92,17 @@ pub enum Inbound {
         /// `Some` for `register` and `block` with QoS 1 or 2: the acknowledgement waits for it.
         receipt: Option<Receipt>,
     },
-    /// A client connected (`worker` is `None` while it is not known to act for one), or one that was
-    /// connected began to act for a worker for which no other client acted.
+    /// A client connected (`worker` is `None` while it is not known to act for one), or began to act
+    /// for a worker: it logged in as it, subscribed to its commands or published on its topics. Once
+    /// for each connection and worker, a reconnect included.
     Connected {
         /// The client's own id, or the one that it was given.
         client_id: String,
         /// The worker that is now within reach.
         worker: Option<WorkerId>,
     },
-    /// The last client that acted for `worker` is gone, or a client that acted for none.
+    /// The last client that acted for `worker` is gone, or a client that acted for none. A client
+    /// whose place another connection took is not gone.
     Gone {
         /// The client's id.
         client_id: String,

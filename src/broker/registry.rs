@@ -15,6 +15,7 @@ use super::publisher::WAKE_GROUPS;
 use crate::base::WorkerId;
 use crate::base::limits::{
     MQTT_COMMAND_FILTERS_MAX, MQTT_OTHER_FILTERS_MAX, MQTT_RETAINED_BYTES_MAX, MQTT_TOPICS_MAX,
+    MQTT_WORKERS_PER_CLIENT_MAX,
 };
 
 /// A message to send when a client leaves without DISCONNECT.
@@ -34,6 +35,8 @@ pub(super) struct Client {
     pub(super) slot: u32,
     evicted: AtomicBool,
     will: Mutex<Option<Will>>,
+    /// For whom it acts; one that takes its place acts for them from the start.
+    workers: Mutex<HashSet<WorkerId>>,
 }
 
 impl Client {
@@ -45,6 +48,10 @@ impl Client {
     /// The will, once.
     pub(super) fn take_will(&self) -> Option<Will> {
         self.will.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn workers(&self) -> MutexGuard<'_, HashSet<WorkerId>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which wake-up topic ends this connection.
@@ -128,12 +135,14 @@ impl Registry {
             table.slots += 1;
             table.slots
         });
+        let workers = table.clients.get(id).map(|old| std::mem::take(&mut *old.workers()));
         let client = Arc::new(Client {
             id: id.to_owned(),
             identity,
             slot,
             evicted: AtomicBool::new(false),
             will: Mutex::new(will),
+            workers: Mutex::new(workers.unwrap_or_default()),
         });
         let old = table.clients.insert(id.to_owned(), client.clone());
         if let Some(old) = &old {
@@ -143,14 +152,14 @@ impl Registry {
     }
 
     /// A client's connection ended. Returns the workers for which nobody acts any more.
-    pub(super) fn disconnect(&self, client: &Arc<Client>, acted_for: &HashSet<WorkerId>) -> Vec<WorkerId> {
+    pub(super) fn disconnect(&self, client: &Arc<Client>) -> Vec<WorkerId> {
         let mut table = self.table();
         if table.clients.get(&client.id).is_some_and(|current| Arc::ptr_eq(current, client)) {
             table.clients.remove(&client.id);
         }
         table.slots_free.push_back(client.slot);
         let mut gone = Vec::new();
-        for worker in acted_for {
+        for worker in client.workers().drain() {
             if let Entry::Occupied(mut count) = table.workers.entry(worker.clone()) {
                 *count.get_mut() -= 1;
                 if *count.get() == 0 {
@@ -162,12 +171,16 @@ impl Registry {
         gone
     }
 
-    /// A client begins to act for a worker; whether it is the first.
-    pub(super) fn act_for(&self, worker: &WorkerId) -> bool {
+    /// A client acts for a worker. Beyond its limit it is served, but not known to.
+    pub(super) fn act_for(&self, client: &Client, worker: &WorkerId) {
         let mut table = self.table();
-        let count = table.workers.entry(worker.clone()).or_default();
-        *count += 1;
-        *count == 1
+        let mut workers = client.workers();
+        if !client.is_evicted()
+            && workers.len() < MQTT_WORKERS_PER_CLIENT_MAX
+            && workers.insert(worker.clone())
+        {
+            *table.workers.entry(worker.clone()).or_default() += 1;
+        }
     }
 
     /// Whether the library may be given this topic.
@@ -180,9 +193,10 @@ impl Registry {
     pub(super) fn admit_filter(&self, filter: &str, is_commands: bool) -> bool {
         let hash = self.hasher.hash_one(filter);
         let mut table = self.table();
-        match is_commands {
-            true => admit(&mut table.command_filters, hash, MQTT_COMMAND_FILTERS_MAX),
-            false => admit(&mut table.other_filters, hash, MQTT_OTHER_FILTERS_MAX),
+        if is_commands {
+            admit(&mut table.command_filters, hash, MQTT_COMMAND_FILTERS_MAX)
+        } else {
+            admit(&mut table.other_filters, hash, MQTT_OTHER_FILTERS_MAX)
         }
     }
 
@@ -251,17 +265,16 @@ mod tests {
         let (first, none) = registry.connect("a", Identity::Anyone, None).unwrap();
         assert!(none.is_none());
         assert_eq!(registry.connect("b", Identity::Anyone, None).unwrap_err(), Denied::Full);
+        let worker: WorkerId = "rig".parse().unwrap();
+        registry.act_for(&first, &worker);
         let (second, old) = registry.connect("a", Identity::Anyone, None).unwrap();
         assert!(Arc::ptr_eq(&old.unwrap(), &first) && first.is_evicted() && !second.is_evicted());
         assert_ne!(first.slot, second.slot, "the library must not end the old one itself");
-        let worker: WorkerId = "rig".parse().unwrap();
-        let acted_for = HashSet::from([worker.clone()]);
-        assert!(registry.act_for(&worker));
-        assert!(!registry.act_for(&worker));
-        assert!(registry.disconnect(&first, &acted_for).is_empty());
+        registry.act_for(&second, &worker);
+        assert!(registry.disconnect(&first).is_empty());
         let clients = Clients(registry.clone());
         assert!(clients.is_connected(&worker) && clients.ids() == ["a"]);
-        assert_eq!(registry.disconnect(&second, &acted_for), [worker]);
+        assert_eq!(registry.disconnect(&second), [worker]);
         assert_eq!(clients.count(), 0);
         let (third, _) = registry.connect("c", Identity::Anyone, None).unwrap();
         assert_eq!(third.slot, first.slot, "slots are used again, the longest free first");

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::gate::Gate;
 use super::publisher::Publisher;
 use super::registry::{Clients, Registry};
-use super::{BrokerError, Config, Credentials, Inbound, Receipt};
+use super::{BrokerError, Config, Credentials, Inbound};
 use crate::base::limits::{
     MQTT_CONNECT_TIME_MAX, MQTT_LIBRARY_CONNECTIONS_MAX, MQTT_PACKET_BYTES_MAX, MQTT_SOCKETS_SPARE,
 };
@@ -75,11 +75,6 @@ impl Shared {
             };
         }
         None
-    }
-
-    pub(super) fn receipt(&self) -> (Receipt, Receiver<()>) {
-        let (receipt, committed) = bounded(1);
-        (Receipt(receipt), committed)
     }
 
     /// Whether the receipt was given in time.

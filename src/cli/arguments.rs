@@ -65,6 +65,9 @@ pub(super) struct Platform {
     /// credentials are required.
     #[arg(long, env = "XENBLOCKS_ADMIN_KEY_FILE", value_name = "FILE")]
     pub admin_key_file: Option<PathBuf>,
+    /// Host that sign-in messages (EIP-4361) must name, such as market.example; any host without.
+    #[arg(long, env = "XENBLOCKS_SIGN_IN_DOMAIN", value_name = "HOST")]
+    pub sign_in_domain: Option<String>,
     /// Text that makes a hash a block, beside XUNI and a digit.
     #[arg(long, env = "XENBLOCKS_BLOCK_MARKER", default_value = "XEN11", value_name = "TEXT")]
     pub block_marker: Marker,
@@ -131,6 +134,7 @@ impl Platform {
             jwt_secret: self.jwt_secret,
             jwt_secret_file: self.jwt_secret_file,
             admin_key_file: self.admin_key_file,
+            sign_in_domain: self.sign_in_domain,
             marker: self.block_marker,
             require_pow: self.require_pow,
             chain: (!self.no_chain).then_some(chain),

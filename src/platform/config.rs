@@ -49,6 +49,8 @@ pub struct Config {
     pub jwt_secret_file: Option<PathBuf>,
     /// A file that holds the administrator's key.
     pub admin_key_file: Option<PathBuf>,
+    /// The host that sign-in messages must name; any when `None`.
+    pub sign_in_domain: Option<String>,
     /// What a block's hash must contain.
     pub marker: Marker,
     /// Count only blocks whose hash recomputes; always so in closed mode.

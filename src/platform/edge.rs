@@ -1,6 +1,8 @@
 //! The MQTT edge as the rest of the house sees it.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::api::WorkerLink;
 use crate::auth::{Auth, worker_tokens};
@@ -9,10 +11,15 @@ use crate::broker::{self, Clients, Identity, Publisher};
 use crate::market::Store;
 use crate::protocol::{Channel, Control, Topic};
 
+/// A listener on this machine answers in far less, unless its queue is full.
+const CONNECT_TIME_MAX: Duration = Duration::from_millis(250);
+
 /// The way to the workers.
 pub(super) struct Link {
     pub(super) publisher: Publisher,
     pub(super) clients: Clients,
+    /// Where the broker is reached from here.
+    pub(super) addr: SocketAddr,
 }
 
 impl WorkerLink for Link {
@@ -22,6 +29,10 @@ impl WorkerLink for Link {
 
     fn client_count(&self) -> usize {
         self.clients.count()
+    }
+
+    fn is_up(&self) -> bool {
+        TcpStream::connect_timeout(&self.addr, CONNECT_TIME_MAX).is_ok()
     }
 
     fn is_connected(&self, worker: &WorkerId) -> bool {

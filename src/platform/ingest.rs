@@ -3,9 +3,9 @@
 use crossbeam_channel::Receiver;
 use serde::Serialize;
 
-use super::loops::Parts as House;
 use crate::base::WorkerId;
 use crate::broker::{Inbound, Receipt};
+use crate::jobs::House;
 use crate::live::HEARTBEAT;
 use crate::market::{Refusal, blocks, workers};
 use crate::protocol::{Block, Heartbeat, Message, Register, ReportedState, Status, Topic, parse};
@@ -29,6 +29,7 @@ struct HeartbeatEvent<'a> {
     active_gpus: u32,
 }
 
+/// What is done with a message.
 impl House {
     /// An `Err` is the store's end; whatever is wrong with a message ends here, in the log.
     fn take(&self, topic: &Topic, payload: &[u8], receipt: Option<Receipt>) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ mod error;
 mod ingest;
 mod loops;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::broker::{self, Broker};
 use crate::chain::simulator;
 use crate::fleet::Fleet;
 use crate::http;
+use crate::jobs::House;
 use crate::live::Hub;
 use crate::market::{Refusal, Scope, Store, accounts, leases, ledger};
 use crate::pow::Verifier;
@@ -70,7 +71,11 @@ impl Platform {
         let credentials = Arc::new(edge::Credentials { auth: auth.clone(), store: store.clone() });
         let broker = Broker::start(broker_config(&config, mode), credentials, inbound, &watch)?;
         let mqtt_addr = broker.local_addr();
-        let link = Arc::new(edge::Link { publisher: broker.publisher(), clients: broker.clients() });
+        let link = Arc::new(edge::Link {
+            publisher: broker.publisher(),
+            clients: broker.clients(),
+            addr: reachable(mqtt_addr),
+        });
 
         let http_config = http::Config {
             connections_max: config.http_connections_max,
@@ -90,6 +95,8 @@ impl Platform {
             started_at: clock.now(),
             mqtt_port: mqtt_addr.port(),
             api_port: listener.local_addr().port(),
+            sign_in_domain: config.sign_in_domain.clone(),
+            state: api::State::default(),
         });
 
         let (pending, to_verify) = bounded(PENDING_BLOCKS_QUEUED_MAX);
@@ -106,14 +113,7 @@ impl Platform {
             &watch,
         )?;
         let loops = loops::Loops::start(
-            loops::Parts {
-                store: store.clone(),
-                fleet: fleet.clone(),
-                clock,
-                live: live.clone(),
-                policy,
-                verifier,
-            },
+            House { store: store.clone(), fleet: fleet.clone(), clock, live: live.clone(), policy, verifier },
             arrivals,
             to_verify,
             &watch,
@@ -149,6 +149,14 @@ impl Platform {
     }
 }
 
+/// An address that listens on all of them is reached by loopback.
+fn reachable(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    addr
+}
+
 fn broker_config(config: &Config, mode: Mode) -> broker::Config {
     let addr = SocketAddr::new(config.bind, config.mqtt_port);
     let base = match mode {
@@ -158,20 +166,18 @@ fn broker_config(config: &Config, mode: Mode) -> broker::Config {
     broker::Config { connections_max: config.mqtt_connections_max, ..base }
 }
 
-/// What must be true before the first request: the books are open, what ran out while the platform
-/// was down is settled, blocks that got lost are found again on the chain.
+/// What must be true before the first request: the books are open, and blocks that got lost are found
+/// again on the chain. What ran out while the platform was down, the watchdog ends at once.
 fn prepare(store: &Store, fleet: &Arc<Fleet>, config: &Config, now: Timestamp) -> Result<(), StartError> {
     let workers = store.read::<_, Refusal, _>(|connection| Ok(store::workers::all(connection)?))?;
     fleet.load(&workers);
     let (demo_accounts, start_difficulty) = (config.mode() == Mode::Open, config.start_difficulty());
-    let at_work = fleet.clone();
     let active = store.write::<_, Refusal, _>(move |scope: &mut Scope<'_>| {
         ledger::open_books(scope, now)?;
         if demo_accounts {
             accounts::open_demo_accounts(scope, now)?;
         }
         simulator::open(scope, start_difficulty)?;
-        leases::expire(scope, &at_work, now)?;
         leases::recover(scope, now)
     })?;
     for lease in active {

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::accounts::words;
+use super::counters::{self, Counter};
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 
 /// Where a lease stands.
@@ -51,6 +52,8 @@ pub struct Lease {
     pub interrupted: i64,
     /// Since when the worker is away.
     pub interrupted_since: Option<Timestamp>,
+    /// When the worker last came back: no absence before this is counted again.
+    pub back_since: Timestamp,
     /// Blocks counted.
     pub blocks_found: i64,
     /// Sum of the hashrates reported in it, H/s.
@@ -68,7 +71,8 @@ impl Lease {
 
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
-     hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, blocks_found, hashrate_sum, hashrate_samples";
+     hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
+     hashrate_sum, hashrate_samples";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -88,9 +92,10 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         ended_at: row.get(12)?,
         interrupted: row.get(13)?,
         interrupted_since: row.get(14)?,
-        blocks_found: row.get(15)?,
-        hashrate_sum: row.get(16)?,
-        hashrate_samples: row.get(17)?,
+        back_since: row.get(15)?,
+        blocks_found: row.get(16)?,
+        hashrate_sum: row.get(17)?,
+        hashrate_samples: row.get(18)?,
     })
 }
 
@@ -124,6 +129,51 @@ pub fn active(connection: &Connection) -> Result<Vec<Lease>> {
         .collect()
 }
 
+/// A page of all leases or of those in one state, newest first.
+pub fn page(
+    connection: &Connection,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    match state {
+        Some(state) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases WHERE state = ?1 ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3"
+            ))?
+            .query_map((state, limit, offset), from_row)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases ORDER BY lease_seq DESC LIMIT ?1 OFFSET ?2"
+            ))?
+            .query_map((limit, offset), from_row)?
+            .collect(),
+    }
+}
+
+/// Number of active leases: at most one a worker.
+pub fn count_active(connection: &Connection) -> Result<i64> {
+    count_in(connection, LeaseState::Active)
+}
+
+/// Number of leases, all or in one state. Those completed, the many, are what the few others leave.
+pub fn count(connection: &Connection, state: Option<LeaseState>) -> Result<i64> {
+    match state {
+        None => counters::get(connection, Counter::Leases),
+        Some(LeaseState::Completed) => Ok(counters::get(connection, Counter::Leases)?
+            - count_in(connection, LeaseState::Active)?
+            - count_in(connection, LeaseState::Cancelled)?),
+        Some(few) => count_in(connection, few),
+    }
+}
+
+fn count_in(connection: &Connection, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE state = ?1")?
+        .query_row([state], |row| row.get(0))
+}
+
 /// Active leases whose time is over.
 pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Lease>> {
     connection
@@ -134,11 +184,12 @@ pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Lease>> {
         .collect()
 }
 
-/// Leases that ended without a settlement, oldest first.
+/// Leases that came to their end without a settlement, oldest first. A cancelled one costs nothing.
 pub fn unsettled(connection: &Connection) -> Result<Vec<Lease>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM leases WHERE settled = 0 AND state <> 'active' ORDER BY lease_seq"
+            "SELECT {COLUMNS} FROM leases
+             WHERE settled = 0 AND state <> 'active' AND state <> 'cancelled' ORDER BY lease_seq"
         ))?
         .query_map([], from_row)?
         .collect()
@@ -149,8 +200,9 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO leases (lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min,
-                                 duration_sec, hold, state, created_at, ends_at)
-             VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, :hold, 'active', :created, :ends)",
+                                 duration_sec, hold, state, created_at, ends_at, back_since)
+             VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, 
+                     :hold, 'active', :created, :ends, :created)",
         )?
         .execute(named_params! {
             ":id": lease.lease_id,
@@ -199,16 +251,26 @@ pub fn lengthen(
     Ok(())
 }
 
-/// Sets how long a lease was interrupted, and since when it is.
-pub fn set_interruption(
+/// Notes since when a lease is interrupted.
+pub fn open_interruption(connection: &Connection, id: &LeaseId, since: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET interrupted_since = ?2 WHERE lease_id = ?1")?
+        .execute((id, since))?;
+    Ok(())
+}
+
+/// Notes how long a lease was interrupted in all, and that its worker is back.
+pub fn close_interruption(
     connection: &Connection,
     id: &LeaseId,
     interrupted: i64,
-    since: Option<Timestamp>,
+    back_since: Timestamp,
 ) -> Result<()> {
     connection
-        .prepare_cached("UPDATE leases SET interrupted = ?2, interrupted_since = ?3 WHERE lease_id = ?1")?
-        .execute((id, interrupted, since))?;
+        .prepare_cached(
+            "UPDATE leases SET interrupted = ?2, interrupted_since = NULL, back_since = ?3 WHERE lease_id = ?1",
+        )?
+        .execute((id, interrupted, back_since))?;
     Ok(())
 }
 
@@ -218,4 +280,49 @@ pub fn count_block(connection: &Connection, id: &LeaseId) -> Result<()> {
         .prepare_cached("UPDATE leases SET blocks_found = blocks_found + 1 WHERE lease_id = ?1")?
         .execute([id])?;
     Ok(())
+}
+
+/// Number of a renter's leases in a state.
+pub fn count_of_consumer(connection: &Connection, consumer: &AccountId, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE consumer_id = ?1 AND state = ?2")?
+        .query_row((consumer, state), |row| row.get(0))
+}
+
+/// A page of a renter's leases in one state or all, newest first.
+pub fn of_consumer(
+    connection: &Connection,
+    consumer: &AccountId,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    // Each part comes in order out of the index, so that together they are merged, not sorted.
+    const OF_ALL_STATES: &str = "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'active'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'completed'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'cancelled'";
+    let chosen = match state {
+        Some(_) => "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = ?4",
+        None => OF_ALL_STATES,
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM leases WHERE lease_seq IN
+             (SELECT lease_seq FROM ({chosen} ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3))
+         ORDER BY lease_seq DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    match state {
+        Some(state) => statement.query_map((consumer, limit, offset, state), from_row)?.collect(),
+        None => statement.query_map((consumer, limit, offset), from_row)?.collect(),
+    }
+}
+
+/// Number of active leases of a wallet's workers.
+pub fn count_active_of_wallet(connection: &Connection, address: &EthAddress) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM workers w
+             CROSS JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.eth_address = ?1",
+        )?
+        .query_row([address], |row| row.get(0))
 }

@@ -1,3 +1,0 @@
-//! Helpers of the black-box tests.
-
-pub mod mqtt_client;
