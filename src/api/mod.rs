@@ -117,6 +117,7 @@ pub struct Api {
 
 /// Answers every request of the platform's HTTP port.
 pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
+    pages::prepare();
     let router = Router::new();
     http::handler(move |request| answer(&api, &router, request))
 }

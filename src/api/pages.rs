@@ -54,6 +54,12 @@ static PAGES: LazyLock<[Page; 5]> = LazyLock::new(|| {
     ]
 });
 
+/// Compresses the pages, before the first request: a connection's stack is too small for it.
+pub fn prepare() {
+    LazyLock::force(&LANDING);
+    LazyLock::force(&PAGES);
+}
+
 /// The answer for a page's path, or `None` when no page is there.
 pub fn find(request: &Request) -> Option<Response> {
     let path = request.raw_url().split('?').next()?;
