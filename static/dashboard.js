@@ -39,7 +39,9 @@ function explain(response, detail) {
     return detail.map((one) => `${(one.loc ?? []).slice(1).join(".") || "request"}: ${one.msg}`).join("; ");
   }
   const text = typeof detail === "string" ? detail : `${response.status} ${response.statusText}`;
-  return response.status === 401 ? `${text} Give an API key at the top of this page.` : text;
+  if (response.status !== 401) return text;
+  const hint = sessionStorage.getItem(KEY) ? "The API key in use is not accepted." : "Give an API key at the top of this page.";
+  return `${text.replace(/[.]?$/, ".")} ${hint}`;
 }
 
 function reason(error) {
@@ -123,10 +125,10 @@ const columns = {
   blocks: [
     { text: (b) => clock(b.timestamp) },
     { text: (b) => b.worker_id, className: "mono clip" },
-    { text: (b) => b.lease_id || "self-mined", className: "mono clip" },
+    { text: (b) => b.lease_id || "self-mined", className: "mono clip roomy" },
     { text: (b) => tag(b.hash), className: "mono clip" },
     { text: (b) => b.key, className: "mono clip" },
-    { text: (b) => whole.format(b.attempts), className: "number" },
+    { text: (b) => whole.format(b.attempts), className: "number roomy" },
     {
       text: (b) => (b.prefix_valid && b.chain_verified ? "counted" : b.prefix_valid ? "not on the chain" : "wrong prefix"),
       badge: (b) => (b.prefix_valid && b.chain_verified ? "good" : "warn"),
@@ -176,11 +178,9 @@ function newRow(name, key, table) {
 function fill(cell, column, item) {
   const text = String(column.text(item) ?? "");
   if (column.press) return fillButton(cell, column, item, text);
-  let place = cell;
-  if (column.badge) {
-    place = cell.firstElementChild ?? cell.appendChild(document.createElement("span"));
-    place.className = `badge ${column.badge(item)}`;
-  }
+  if (text === "") return cell.replaceChildren();
+  const place = cell.firstElementChild ?? cell.appendChild(document.createElement("span"));
+  if (column.badge) place.className = `badge ${column.badge(item)}`;
   if (place.textContent !== text) place.textContent = text;
   if (cell.classList.contains("clip") && cell.title !== text) cell.title = text;
 }
@@ -275,7 +275,9 @@ function showWorkers(workers) {
 function showAccounts(byAccount) {
   state.accounts = Object.values(byAccount);
   show("accounts", state.accounts.slice(0, ACCOUNTS_MAX));
-  options("known-accounts", state.accounts.filter((one) => one.role === "consumer").map((one) => one.account_id));
+  const renters = state.accounts.filter((one) => one.role === "consumer" && one.balance > 0);
+  options("known-accounts", renters.map((one) => one.account_id));
+  byId("accounts-shown").textContent = state.accounts.length > ACCOUNTS_MAX ? `the first ${ACCOUNTS_MAX} of ${whole.format(state.accounts.length)}` : "";
 }
 
 function turn(pages) {

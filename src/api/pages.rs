@@ -54,7 +54,7 @@ static PAGES: LazyLock<[Page; 5]> = LazyLock::new(|| {
     ]
 });
 
-/// Compresses the pages. Called at start: compressing takes more stack than a connection's thread has.
+/// Compresses the pages, before the first request: a connection's stack is too small for it.
 pub fn prepare() {
     LazyLock::force(&LANDING);
     LazyLock::force(&PAGES);
