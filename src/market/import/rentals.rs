@@ -9,7 +9,7 @@ use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, Wor
 use crate::market::Scope;
 use crate::market::settlement::hold;
 use crate::store::leases::{self, LeaseState};
-use crate::store::{accounts, workers};
+use crate::store::{accounts, settlements, workers};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -143,6 +143,10 @@ impl Import<'_> {
     pub(super) fn go_on(&mut self, scope: &mut Scope<'_>, unended: Vec<Unended>) -> Result<(), ImportError> {
         for lease in unended {
             let renter = accounts::get(scope, &lease.consumer)?.expect("looked up with the lease");
+            if settlements::of_lease(scope, &lease.id)?.is_some() {
+                self.note(format!("lease {}: was active and settled; it has ended", lease.id));
+                continue;
+            }
             let problem = if lease.ends_at <= self.now {
                 Some("its time is over")
             } else if leases::active_of(scope, &lease.worker)?.is_some() {
