@@ -128,10 +128,10 @@ impl Import<'_> {
     }
 
     fn prefix(&mut self, scope: &Scope<'_>, id: &LeaseId, text: &str) -> Result<Prefix, ImportError> {
-        if let Ok(prefix) = text.parse::<Prefix>() {
-            if leases::with_prefix(scope, &prefix)?.is_none() {
-                return Ok(prefix);
-            }
+        if let Ok(prefix) = text.parse::<Prefix>()
+            && leases::with_prefix(scope, &prefix)?.is_none()
+        {
+            return Ok(prefix);
         }
         let prefix = Prefix::random();
         self.note(format!("lease {id}: its prefix {text:?} is none, or another's too; it has {prefix} now"));

@@ -62,7 +62,7 @@ impl Source {
             .connection
             .prepare(&format!("SELECT * FROM {table} ORDER BY rowid"))
             .map_err(|e| self.broken(e))?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_lowercase).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_lowercase).collect();
         let mut rows = statement.query([]).map_err(|e| self.broken(e))?;
         let mut number = 0;
         while let Some(row) = rows.next().map_err(|e| self.broken(e))? {
