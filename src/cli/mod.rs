@@ -59,6 +59,8 @@ enum Command {
     Backup(books::Backup),
     /// Put a backup in the database's place.
     Restore(books::Restore),
+    /// Bring in the database of a Python prototype.
+    Import(books::Import),
     /// Hash a key for an address and print the PHC string.
     Hash(blocks::Hash),
     /// Check that a PHC string is of a key.
@@ -81,6 +83,8 @@ pub enum CliError {
     Sim(#[from] crate::sim::SimError),
     #[error(transparent)]
     Seed(#[from] crate::sim::seed::SeedError),
+    #[error(transparent)]
+    Import(#[from] crate::market::import::ImportError),
     #[error(transparent)]
     Worker(#[from] crate::worker::WorkerError),
     #[error(transparent)]
@@ -108,6 +112,7 @@ pub fn run() -> Result<(), CliError> {
         Command::Audit(arguments) => books::audit(arguments),
         Command::Backup(arguments) => books::backup(arguments),
         Command::Restore(arguments) => books::restore(arguments),
+        Command::Import(arguments) => books::import(arguments),
         Command::Hash(arguments) => {
             blocks::hash(arguments);
             Ok(())
