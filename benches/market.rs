@@ -288,7 +288,7 @@ impl Connection {
             self.reader.read_line(&mut line)?;
             match line.trim_end().split_once(": ") {
                 Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.parse()?
+                    length = value.parse()?;
                 }
                 Some(_) => {}
                 None => break,

@@ -150,6 +150,20 @@ fn the_receipt_is_the_acknowledgement() {
 }
 
 #[test]
+fn the_answer_to_a_registration_finds_the_subscription_sent_with_it() {
+    let house = Harness::open();
+    let mut rig = house.connect("rig");
+    let mut burst = subscribe(1, b"xenminer/rig-1/task", 1);
+    burst.extend(publish(b"xenminer/rig-1/register", b"{}", 1, 2, false));
+    rig.send(&burst);
+    let (_, _, receipt) = house.published();
+    house.broker.publisher().publish(&"xenminer/rig-1/task".parse().unwrap(), b"ack".to_vec(), false);
+    receipt.expect("a registration waits").done();
+    let mut answers = std::iter::from_fn(|| rig.read());
+    assert!(answers.any(|packet| packet.first >> 4 == 3 && packet.publish().1 == b"ack"));
+}
+
+#[test]
 fn what_kills_the_library_alone_harms_nobody_behind_the_gate() {
     let house = Harness::open();
     // A topic and a will that begin with a non-ASCII character.

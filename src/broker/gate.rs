@@ -9,7 +9,7 @@ use rumqttd::protocol::v4::{self, V4};
 use rumqttd::protocol::{Connect, Error, LastWill, Login, Packet, Protocol, PubAck, PubAckReason};
 
 use super::Identity;
-use super::outgoing::Outgoing;
+use super::outgoing::{self, Outgoing};
 use super::registry::{Client, Denied, Will};
 use super::rules;
 use super::server::Shared;
@@ -130,6 +130,11 @@ impl Socket {
                 }
                 if let Some(pkid) = outgoing.acknowledged_in_order() {
                     return Ok(Packet::PubAck(PubAck { pkid, reason: PubAckReason::Success }, None));
+                }
+                // The library takes a batch when it ends. What came before a message that waits for its
+                // commit, such as the subscription that its answer needs, must not wait with it.
+                if self.in_batch && outgoing::waits_for_commit(stream) {
+                    return Err(Error::InsufficientBytes(1));
                 }
                 if shared.rate_limited {
                     match pay(&mut self.tokens, &mut self.tokens_at, stream) {

@@ -136,11 +136,23 @@ pub(super) fn delivery(packet: &[u8]) -> Option<(u8, u16)> {
     if qos == 0 {
         return Some((0, 0));
     }
-    let length_bytes = 1 + packet[1..].iter().take(3).take_while(|byte| **byte >= 0x80).count();
+    let (_, rest) = topic_of(packet)?;
+    Some((qos, u16::from_be_bytes(rest.first_chunk().copied()?)))
+}
+
+/// Whether a packet, as far as it is there, is a PUBLISH that is acknowledged only after a commit.
+pub(super) fn waits_for_commit(packet: &[u8]) -> bool {
+    let is_publish = packet.first().is_some_and(|first| first >> 4 == 3);
+    let topic = topic_of(packet).filter(|_| is_publish).map(|(topic, _)| topic).unwrap_or_default();
+    topic.ends_with(b"/register") || topic.ends_with(b"/block")
+}
+
+/// The topic of a PUBLISH packet, and what follows it.
+fn topic_of(packet: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length_bytes = 1 + packet.get(1..)?.iter().take(3).take_while(|byte| **byte >= 0x80).count();
     let body = packet.get(1 + length_bytes..)?;
     let topic_bytes = usize::from(u16::from_be_bytes(body.first_chunk().copied()?));
-    let id = body.get(2 + topic_bytes..)?.first_chunk().copied()?;
-    Some((qos, u16::from_be_bytes(id)))
+    body[2..].split_at_checked(topic_bytes)
 }
 
 fn write_answer(answer: &Answer, buffer: &mut BytesMut) {

@@ -30,10 +30,9 @@ pub(super) struct Verify {
     key: BlockKey,
 }
 
-pub(super) fn hash(arguments: Hash) -> Result<(), CliError> {
+pub(super) fn hash(arguments: Hash) {
     let Hash { key, address, difficulty } = arguments;
     say(Phc::compute(&key, Salt::of(&address), difficulty, &mut Hasher::new()));
-    Ok(())
 }
 
 pub(super) fn verify(arguments: Verify) -> Result<(), CliError> {

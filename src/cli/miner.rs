@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     /// File with the worker's token, where the platform asks for credentials.
     #[arg(long, env = "XENBLOCKS_MQTT_PASSWORD_FILE", value_name = "FILE")]
     mqtt_password_file: Option<PathBuf>,
-    /// The chain's RPC: takes the blocks and says the difficulty, such as http://localhost:8080.
+    /// The chain's RPC: takes the blocks and says the difficulty, such as `http://localhost:8080`.
     #[arg(long, env = "XENBLOCKS_RPC_LINK", value_name = "URL")]
     rpc_link: Option<String>,
     /// Hashing threads; by default one per core.

@@ -76,10 +76,9 @@ impl Config {
 
     pub(super) fn mode(&self) -> Mode {
         match self.auth {
-            AuthMode::Required => Mode::Closed,
             AuthMode::Open => Mode::Open,
             AuthMode::ByAddress if self.bind.is_loopback() => Mode::Open,
-            AuthMode::ByAddress => Mode::Closed,
+            AuthMode::ByAddress | AuthMode::Required => Mode::Closed,
         }
     }
 

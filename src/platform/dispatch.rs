@@ -101,7 +101,7 @@ impl Parts {
                 self.tell_lease(&settlement.lease_id, &settlement.worker_id, "completed", None, blocks);
             }
             Event::Block(block) => {
-                self.live.publish("block", &live_feed::block_for_public(&self.api, &block))
+                self.live.publish("block", &live_feed::block_for_public(&self.api, &block));
             }
             Event::BlockPending(block) => match self.pending.try_send(block) {
                 // Full: it waits in the database. Disconnected: the platform is stopping; likewise.

@@ -45,11 +45,11 @@ const SPELLS: Spells = Spells {
     max: Duration::from_secs(120),
 };
 
-struct Model {
+pub(super) struct Model {
     name: &'static str,
     memory_gb: f64,
-    rate_min: f64,
-    rate_max: f64,
+    pub(super) rate_min: f64,
+    pub(super) rate_max: f64,
 }
 
 const fn model(name: &'static str, memory_gb: f64, rate_min: f64, rate_max: f64) -> Model {
@@ -121,7 +121,8 @@ fn plan(number: u32, config: &Config, random: &mut Xoshiro256PlusPlus) -> Plan {
     }
 }
 
-fn draw_models(random: &mut Xoshiro256PlusPlus) -> Vec<&'static Model> {
+/// The GPUs of one rig.
+pub(super) fn draw_models(random: &mut Xoshiro256PlusPlus) -> Vec<&'static Model> {
     let mut ticket = random.random_range(0..100);
     let (count, _, alike) = *SIZES
         .iter()
@@ -153,7 +154,7 @@ fn draw_rate(model: &Model, random: &mut Xoshiro256PlusPlus) -> Rate {
     }
 }
 
-fn gpu((index, model): (u32, &&Model)) -> Gpu {
+pub(super) fn gpu((index, model): (u32, &&Model)) -> Gpu {
     let bus_id = Some((index + 1).into());
     Gpu { index, name: model.name.into(), memory_gb: model.memory_gb, bus_id }
 }

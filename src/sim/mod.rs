@@ -6,6 +6,7 @@
 
 pub mod fleet;
 pub mod leases;
+pub mod seed;
 
 mod crew;
 mod rig;

@@ -174,7 +174,7 @@ mod tests {
     use super::super::Database;
     use super::*;
     use crate::base::thread::deathwatch;
-    use crate::store::Store;
+    use crate::store::{Database, Store};
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
@@ -223,7 +223,7 @@ mod tests {
         store.stop();
         drop(store);
         let kept = restore(&copy, &path, NOW).unwrap().unwrap();
-        assert!(kept.to_str().unwrap().ends_with("market.db.before-20260921-135320"), "{kept:?}");
+        assert!(kept.to_str().unwrap().ends_with("market.db.before-20260921-141320"), "{kept:?}");
         assert_eq!((counters(&path), counters(&kept)), ((200, 200), (201, 201)));
         let again = restore(&copy, &path, NOW).unwrap().unwrap();
         assert!(again.to_str().unwrap().ends_with("-2"));
