@@ -71,13 +71,20 @@ fn rooms_use_only_what_the_architecture_lists() {
     let mut problems = Vec::new();
     for (room, (floor, uses)) in &plan {
         for used in uses {
-            if plan.get(used).is_none_or(|(below, others)| below > floor || (others.contains(room) && used != room)) {
-                problems.push(format!("docs/architecture.md: {room} may not use {used}: it is above, absent, or uses {room}"));
+            if plan
+                .get(used)
+                .is_none_or(|(below, others)| below > floor || (others.contains(room) && used != room))
+            {
+                problems.push(format!(
+                    "docs/architecture.md: {room} may not use {used}: it is above, absent, or uses {room}"
+                ));
             }
         }
     }
     for path in files("src", &["rs"]) {
-        let Some(room) = path.iter().nth(2).and(path.iter().nth(1)).and_then(|room| room.to_str()) else { continue };
+        let Some(room) = path.iter().nth(2).and(path.iter().nth(1)).and_then(|room| room.to_str()) else {
+            continue;
+        };
         let Some((_, uses)) = plan.get(room) else {
             problems.push(format!("{}: the room {room} is not in docs/architecture.md", path.display()));
             continue;
@@ -105,7 +112,9 @@ fn files_and_functions_stay_small() {
         }
         for (start, line) in lines.iter().enumerate() {
             let code = line.trim_start();
-            if !(code.starts_with("fn ") || (code.starts_with("pub") && code.contains("fn "))) || code.ends_with('}') {
+            if !(code.starts_with("fn ") || (code.starts_with("pub") && code.contains("fn ")))
+                || code.ends_with('}')
+            {
                 continue;
             }
             // rustfmt puts a function's last brace below its first letter.
@@ -121,7 +130,16 @@ fn files_and_functions_stay_small() {
 
 #[test]
 fn nothing_is_left_unfinished_or_printed() {
-    let unfinished = ["TO", "FIX", "XX"].map(|word| word.to_owned() + if word == "TO" { "DO" } else if word == "FIX" { "ME" } else { "X" });
+    let unfinished = ["TO", "FIX", "XX"].map(|word| {
+        word.to_owned()
+            + if word == "TO" {
+                "DO"
+            } else if word == "FIX" {
+                "ME"
+            } else {
+                "X"
+            }
+    });
     let printed = ["println!", "eprintln!", "dbg!", "todo!", "unimplemented!"];
     let mut problems = Vec::new();
     let sources = ["src", "tests", "benches", "static", "sql", "scripts"];
@@ -133,7 +151,8 @@ fn nothing_is_left_unfinished_or_printed() {
         for (number, line) in read(&path).lines().enumerate() {
             let words = unfinished.iter().map(String::as_str).filter(|word| line.contains(word));
             let calls = printed.into_iter().filter(|call| path.starts_with("src") && line.contains(call));
-            problems.extend(words.chain(calls).map(|what| format!("{}:{}: {what}", path.display(), number + 1)));
+            problems
+                .extend(words.chain(calls).map(|what| format!("{}:{}: {what}", path.display(), number + 1)));
         }
     }
     none(problems);
@@ -160,9 +179,12 @@ fn links_lead_somewhere() {
 }
 
 fn headings(page: &str) -> BTreeSet<String> {
-    let titles = page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches(['#', ' ']));
+    let titles =
+        page.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches(['#', ' ']));
     let kept = |c: &char| c.is_alphanumeric() || "- _".contains(*c);
-    titles.map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+    titles
+        .map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
 }
 
 #[test]
@@ -172,7 +194,8 @@ fn pages_name_only_files_and_tests_that_exist() {
         for name in quoted(&read(&page)).filter(|name| !name.contains([' ', '*', '<', '\n'])) {
             let (path, test) = name.split_once("::").unwrap_or((name, ""));
             let top = path.split('/').next().unwrap_or_default();
-            let is_file = path.contains('/') && ["src", "tests", "docs", "static", "sql", "benches", "scripts", ".ci"].contains(&top);
+            let is_file = path.contains('/')
+                && ["src", "tests", "docs", "static", "sql", "benches", "scripts", ".ci"].contains(&top);
             if is_file && !house().join(path).exists() {
                 problems.push(format!("{}: there is no {path}", page.display()));
             } else if is_file && !test.is_empty() && !read(path).contains(&format!("fn {test}(")) {
@@ -228,7 +251,8 @@ fn pages_name_only_commands_flags_and_variables_that_exist() {
                 let unknown = flags.filter(|flag| *flag != "--" && !words(help).any(|word| word == *flag));
                 problems.extend(unknown.map(|flag| complain(&format!("no flag {flag}"))));
             }
-            let variables = words(code).filter(|word| word.starts_with("XENBLOCKS_") && *word != "XENBLOCKS_");
+            let variables =
+                words(code).filter(|word| word.starts_with("XENBLOCKS_") && *word != "XENBLOCKS_");
             let unknown = variables.filter(|name| !words(&helps[""]).any(|word| word == *name));
             problems.extend(unknown.map(|name| complain(&format!("no variable {name}"))));
             let target = code.strip_prefix("make ").and_then(|rest| rest.split_whitespace().next());
