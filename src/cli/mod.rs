@@ -4,6 +4,8 @@
 
 mod arguments;
 mod blocks;
+mod books;
+mod chain;
 mod miner;
 mod play;
 mod server;
@@ -43,10 +45,20 @@ enum Command {
     Play(play::Arguments),
     /// Mine on this machine, for yourself and for whoever rents it.
     Worker(miner::Arguments),
+    /// Run the simulated chain alone.
+    Chain(chain::Arguments),
     /// Run simulated workers that take leases and report blocks.
     Simulate(simulators::Simulate),
     /// Run a varied fleet of simulated rigs that come and go.
     Fleet(simulators::Fleet),
+    /// Fill a database with a believable history.
+    Seed(books::Seed),
+    /// Rebuild balances from the ledger and check every invariant; exit code 1 when one is broken.
+    Audit(books::Audit),
+    /// Copy the database while the server runs.
+    Backup(books::Backup),
+    /// Put a backup in the database's place.
+    Restore(books::Restore),
     /// Hash a key for an address and print the PHC string.
     Hash(blocks::Hash),
     /// Check that a PHC string is of a key.
@@ -67,6 +79,8 @@ pub enum CliError {
     Http(#[from] crate::http::HttpError),
     #[error(transparent)]
     Sim(#[from] crate::sim::SimError),
+    #[error(transparent)]
+    Seed(#[from] crate::sim::seed::SeedError),
     #[error(transparent)]
     Worker(#[from] crate::worker::WorkerError),
     #[error(transparent)]
@@ -89,6 +103,11 @@ pub fn run() -> Result<(), CliError> {
         Command::Worker(arguments) => miner::run(arguments),
         Command::Simulate(arguments) => simulators::simulate(arguments),
         Command::Fleet(arguments) => simulators::fleet(arguments),
+        Command::Chain(arguments) => chain::run(arguments),
+        Command::Seed(arguments) => books::seed(arguments),
+        Command::Audit(arguments) => books::audit(arguments),
+        Command::Backup(arguments) => books::backup(arguments),
+        Command::Restore(arguments) => books::restore(arguments),
         Command::Hash(arguments) => {
             blocks::hash(arguments);
             Ok(())
