@@ -171,7 +171,6 @@ fn unusable(path: &Path, problem: impl Into<String>) -> StoreError {
 mod tests {
     use crossbeam_channel::bounded;
 
-    use super::super::Database;
     use super::*;
     use crate::base::thread::deathwatch;
     use crate::store::{Database, Store};
