@@ -7,6 +7,7 @@ pub mod base;
 pub mod chain;
 pub mod fleet;
 pub mod http;
+pub mod jobs;
 pub mod live;
 pub mod market;
 pub mod pow;

@@ -22,6 +22,8 @@ mod metrics;
 mod monitoring;
 mod openapi;
 mod overview;
+#[cfg(test)]
+mod pages_tests;
 mod paging;
 mod privacy;
 mod provider;
@@ -32,6 +34,8 @@ mod roster;
 mod router;
 mod state;
 mod system;
+#[cfg(test)]
+mod scale_tests;
 #[cfg(test)]
 mod testing;
 mod views;

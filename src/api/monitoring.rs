@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::history;
-use super::paging::{PAGE, Page, Paging};
+use super::paging::{Listing, PAGE, Paging};
 use super::privacy::Viewer;
 use super::roster::{self, Glance, Row};
 use super::router::{Method, Parameter, Route};
@@ -139,7 +139,7 @@ fn fleet(api: &Api, call: &Call<'_>) -> Answer {
     let total = members.len();
     let items = paging.cut(members.into_iter()).map(|(row, _)| Member::new(api, row, call.now)).collect();
     let page = paging.page(items, total);
-    json(&Page { total_pages: page.total_pages.max(1), ..page })
+    json(&Listing { total_pages: page.total_pages.max(1), ..page })
 }
 
 #[derive(Serialize)]

@@ -59,6 +59,7 @@ pub(super) struct House {
     pub(super) fleet: Arc<Fleet>,
     pub(super) clock: Clock,
     pub(super) events: Receiver<Event>,
+    pub(super) link: Arc<FakeLink>,
     pub(super) handler: Arc<Handler>,
     _deaths: Receiver<Death>,
     _folder: tempfile::TempDir,
@@ -113,13 +114,14 @@ impl House {
             })
             .unwrap();
         let auth = Auth::new(mode, JwtSecret::random(), Some(Secret::new(ADMIN)), clock.clone());
+        let link = Arc::new(FakeLink::default());
         let api = Api {
             store: store.clone(),
             fleet: fleet.clone(),
             auth: Arc::new(auth),
             clock: clock.clone(),
             live: Hub::start(clock.clone(), 1, &watch).unwrap(),
-            link: Arc::new(FakeLink::default()),
+            link: link.clone(),
             policy: Policy { chain: with_chain, require_pow: false, marker: Marker::default() },
             chain: with_chain.then(Rules::default),
             verifier: Verifier::new(),
@@ -129,7 +131,7 @@ impl House {
             sign_in_domain: None,
             state: State::default(),
         };
-        House { store, fleet, clock, events: told, handler: handler(api), _deaths: deaths, _folder: folder }
+        House { store, fleet, clock, events: told, link, handler: handler(api), _deaths: deaths, _folder: folder }
     }
 
     /// Answers a request that has these headers and body.

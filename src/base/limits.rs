@@ -134,6 +134,10 @@ pub const EVENTS_QUEUED_MAX: usize = 8192;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Rows of one bulk job: a few milliseconds that money may have to wait.
+pub const FLUSHED_AT_ONCE: usize = 200;
+/// Rows that one job deletes, likewise.
+pub const FORGOTTEN_AT_ONCE: i64 = 1000;
 /// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
 /// Stretches and periods of that history that are kept encoded or summed: the app uses three.

@@ -147,6 +147,19 @@ pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<us
     Ok(count)
 }
 
+/// Ends and settles one lease if its time is over, and says whether it was.
+pub fn expire_one(
+    scope: &mut Scope<'_>,
+    fleet: &Fleet,
+    id: &LeaseId,
+    now: Timestamp,
+) -> Result<bool, Refusal> {
+    let due = |lease: &Lease| lease.state == LeaseState::Active && lease.ends_at <= now;
+    let Some(lease) = leases::get(scope, id)?.filter(due) else { return Ok(false) };
+    end(scope, fleet, lease, now)?;
+    Ok(true)
+}
+
 /// Notes since when the workers of active leases are away: that time is not billed.
 pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
     for lease in leases::active(scope)? {

@@ -78,10 +78,15 @@ pub(super) fn settle(
 pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, Refusal> {
     let unsettled = leases::unsettled(scope)?;
     for lease in &unsettled {
-        let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
-        settle(scope, lease, renter.available(), now)?;
+        settle_late(scope, lease, now)?;
     }
     Ok(unsettled.len())
+}
+
+/// Settles one lease that ended without a settlement, as [`settle_unsettled`] does.
+pub fn settle_late(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<Settlement, Refusal> {
+    let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
+    settle(scope, lease, renter.available(), now)
 }
 
 /// Who is paid for a worker's leases: the wallet that its address names once that wallet has signed

@@ -195,3 +195,20 @@ pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Time
         .query_row((before.since, since, before.counted_to), |row| row.get(0))?;
     Ok(Recent { blocks: before.blocks + added - expired, since, counted_to: newest })
 }
+
+/// Visits the blocks that count, recorded since a moment: worker and moment.
+pub fn each_counted_since(
+    connection: &Connection,
+    since: Timestamp,
+    mut visit: impl FnMut(&WorkerId, Timestamp),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT worker_id, created_at FROM blocks
+         WHERE created_at >= ?1 AND prefix_valid = 1 AND chain_verified = 1",
+    )?;
+    let mut rows = statement.query([since])?;
+    while let Some(row) = rows.next()? {
+        visit(&row.get(0)?, row.get(1)?);
+    }
+    Ok(())
+}
