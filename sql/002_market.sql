@@ -115,7 +115,7 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_by_lease ON blocks (lease_id, block_seq);
 CREATE INDEX blocks_by_worker ON blocks (worker_id, block_seq);
-CREATE INDEX blocks_self_mined ON blocks (worker_id, block_seq) WHERE lease_id IS NULL;
+CREATE INDEX blocks_self_mined ON blocks (worker_id, lease_id) WHERE lease_id IS NULL;
 CREATE INDEX blocks_by_time ON blocks (created_at);
 CREATE INDEX blocks_pending ON blocks (block_seq) WHERE pending = 1;
 

@@ -28,8 +28,11 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/accounts",
         access: Access::Administrator,
-        summary: "All accounts",
-        query: &[],
+        summary: "All accounts, or a page of them, in the order they were made",
+        query: &[
+            Parameter { name: "limit", kind: "integer", required: false, about: "Rows, all by default" },
+            OFFSET,
+        ],
         body: &[],
         answer: "An object of accounts by id",
         handle: list,
@@ -104,8 +107,13 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-fn list(api: &Api, _call: &Call<'_>) -> Answer {
-    let all = api.store.read::<_, ApiError, _>(|connection| Ok(accounts::all(connection)?))?;
+fn list(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let limit = query.optional_integer("limit", 1..=LIST_ROWS_MAX);
+    let offset = query.integer("offset", 0, 0..=i64::MAX);
+    query.finish()?;
+    let listed =
+        api.store.read::<_, ApiError, _>(|connection| Ok(accounts::list(connection, limit, offset)?))?;
     let entry = |account: &accounts::Account| {
         let view = json!({
             "account_id": account.account_id,
@@ -115,7 +123,7 @@ fn list(api: &Api, _call: &Call<'_>) -> Answer {
         });
         (account.account_id.to_string(), view)
     };
-    super::json(&all.iter().map(entry).collect::<Map<_, _>>())
+    super::json(&listed.iter().map(entry).collect::<Map<_, _>>())
 }
 
 fn balance(api: &Api, call: &Call<'_>) -> Answer {

@@ -104,6 +104,8 @@ fn in_closed_mode_deposits_and_lists_are_the_administrators() {
     assert_eq!(all["consumer-2"]["balance"], 500.0);
     assert_eq!(all["platform-treasury"]["role"], "consumer");
     assert!(all.get("_outside").is_none());
+    let page = house.get_as(ADMIN, "/api/accounts?limit=1&offset=1").json();
+    assert_eq!(page.as_object().unwrap().keys().collect::<Vec<_>>(), ["consumer-1"]);
 }
 
 #[test]
@@ -137,6 +139,19 @@ fn the_same_key_and_request_move_money_once() {
         crate::market::accounts::forget_answers(scope, now)
     });
     assert_eq!(forgotten.unwrap(), 2);
+}
+
+#[test]
+fn a_request_that_comes_many_times_at_once_moves_money_once() {
+    let house = House::open();
+    let body = json!({ "amount": 3 }).to_string();
+    let answers: Vec<String> = std::thread::scope(|threads| {
+        let ask = || house.send("POST", DEPOSIT, &[("Idempotency-Key", "storm")], &body).text;
+        let running: Vec<_> = (0..16).map(|_| threads.spawn(ask)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|answer| answer == r#"{"account_id":"consumer-1","balance":1003.0}"#));
+    assert_eq!(house.get(BALANCE).json()["balance"], 1003.0);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
-use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys};
-use crate::base::{AccountId, Amount, EthAddress};
+use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, worker_tokens};
+use crate::base::{AccountId, Amount, EthAddress, WorkerId};
 use crate::market::{Refusal, accounts};
 use crate::store::accounts::{Account, Origin, Role as AccountRole};
 
@@ -116,7 +116,7 @@ pub(super) fn spelled(address: Option<&EthAddress>) -> String {
 }
 
 #[derive(Serialize)]
-struct Nonce {
+struct ChallengeView {
     nonce: String,
     message: String,
     address: EthAddress,
@@ -128,7 +128,7 @@ fn nonce(api: &Api, call: &Call<'_>) -> Answer {
     query.finish()?;
     let address: EthAddress = address.parse().map_err(|_| ApiError::new(400, "Invalid Ethereum address"))?;
     let challenge = api.auth.nonce(&address);
-    json(&Nonce { nonce: challenge.nonce, message: challenge.message, address: challenge.address })
+    json(&ChallengeView { nonce: challenge.nonce, message: challenge.message, address: challenge.address })
 }
 
 #[derive(Serialize)]
@@ -195,12 +195,18 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
         "" => None,
         text => Some(text.parse().map_err(|error| ApiError::new(400, format!("eth_address: {error}")))?),
     };
-    let balance = match call.is_open() {
-        true => Amount::from_f64(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?,
-        false => Amount::ZERO,
+    let balance = if call.is_open() {
+        Amount::from_f64(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?
+    } else {
+        Amount::ZERO
     };
     let now = call.now;
+    let worker: WorkerId = id.as_str().parse().expect("accounts and workers have the same alphabet");
     let (account, key) = api.store.write::<_, ApiError, _>(move |scope| {
+        // Its owner will be whoever made the token, once it connects; not whoever takes its name now.
+        if worker_tokens::list(scope, &worker)?.iter().any(|token| token.revoked_at.is_none()) {
+            return Err(ApiError::new(400, format!("Account '{id}' already exists")));
+        }
         let account = accounts::open(scope, id, role, address, balance, now)?;
         let key = keys::issue(scope, &account.account_id, now)?;
         Ok((account, key))

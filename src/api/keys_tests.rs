@@ -58,6 +58,8 @@ fn the_id_of_a_worker_never_seen_is_for_whoever_takes_it_first() {
     assert_eq!(take(&bob, "alice"), 403, "an account bears the id");
     assert_eq!(take(&alice, "alice"), 200, "its own");
     assert_eq!(take(&bob, "platform-treasury"), 403);
+    let squat = house.post("/api/auth/register", &json!({ "account_id": "new-rig", "role": "provider" }));
+    assert_eq!((squat.status, squat.detail().as_str()), (400, "Account 'new-rig' already exists"));
     assert_eq!(take(ADMIN, "new-rig"), 200);
     assert_eq!(take(&alice, "new-rig"), 403, "an administrator has stepped in");
 }

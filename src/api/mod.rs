@@ -33,6 +33,8 @@ mod renter;
 mod roster;
 mod router;
 mod state;
+#[cfg(test)]
+mod sweep_tests;
 mod system;
 #[cfg(test)]
 mod scale_tests;

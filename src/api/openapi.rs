@@ -97,9 +97,9 @@ fn tag(path: &str) -> &str {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     match (segments.next(), segments.next()) {
         (Some("api"), Some("rent" | "rental" | "stop")) => "rentals",
-        (Some("api"), Some("status" | "openapi.json")) | (None, _) => "system",
+        (Some("api"), Some("status" | "openapi.json"))
+        | (Some("health" | "ready" | "metrics" | "openapi.json") | None, _) => "system",
         (Some("api"), Some(resource)) => resource,
-        (Some("health" | "ready" | "metrics" | "openapi.json"), _) => "system",
         (Some(_), _) => "chain",
     }
 }

@@ -97,7 +97,7 @@ struct Buckets {
 struct Shard {
     full_at: HashMap<u64, i64>,
     shared_full_at: i64,
-    swept_at: i64,
+    last_sweep: i64,
 }
 
 impl Buckets {
@@ -135,9 +135,9 @@ impl Shard {
     fn bucket(&mut self, hash: u64, now: i64, max: usize) -> &mut i64 {
         let is_new = !self.full_at.contains_key(&hash);
         if is_new && self.full_at.len() >= max {
-            if now - self.swept_at >= Self::SWEEP_INTERVAL {
+            if now - self.last_sweep >= Self::SWEEP_INTERVAL {
                 self.full_at.retain(|_, full_at| *full_at > now);
-                self.swept_at = now;
+                self.last_sweep = now;
             }
             if self.full_at.len() >= max {
                 return &mut self.shared_full_at;

@@ -135,6 +135,7 @@ fn health(_api: &Api, _call: &Call<'_>) -> Answer {
     super::json(&json!({ "status": "ok", "version": VERSION }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a handler, as others are")]
 fn ready(api: &Api, call: &Call<'_>) -> Answer {
     let stores = can_store(api, call.now);
     let broker = api.link.is_up();
@@ -188,6 +189,7 @@ fn figures(api: &Api, call: &Call<'_>) -> Answer {
     Ok(Response::from_data("text/plain; version=0.0.4; charset=utf-8", text))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a handler, as others are")]
 fn description(api: &Api, _call: &Call<'_>) -> Answer {
     let text = api.state.description.get_or_init(|| openapi::document().to_string());
     Ok(http::json(200, text.clone()))
