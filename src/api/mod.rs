@@ -23,6 +23,8 @@ mod monitoring;
 mod openapi;
 mod overview;
 #[cfg(test)]
+mod own_tests;
+#[cfg(test)]
 mod pages_tests;
 mod paging;
 mod privacy;
@@ -32,12 +34,12 @@ mod rentals;
 mod renter;
 mod roster;
 mod router;
+#[cfg(test)]
+mod scale_tests;
 mod state;
 #[cfg(test)]
 mod sweep_tests;
 mod system;
-#[cfg(test)]
-mod scale_tests;
 #[cfg(test)]
 mod testing;
 mod views;

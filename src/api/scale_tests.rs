@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CStr;
-use std::time::Instant;
 
 use rusqlite::{Connection, ffi};
 use serde_json::json;
@@ -13,8 +12,15 @@ use crate::store::workers;
 
 /// Tables of which a page may read its rows, never all of them.
 const LARGE: [&str; 9] = [
-    "accounts", "transactions", "leases", "settlements", "blocks", "hashrate_snapshots", "wallet_snapshots",
-    "chain_blocks", "idempotency",
+    "accounts",
+    "transactions",
+    "leases",
+    "settlements",
+    "blocks",
+    "hashrate_snapshots",
+    "wallet_snapshots",
+    "chain_blocks",
+    "idempotency",
 ];
 
 const WALLET: &str = "0x00000000000000000000000000000000000000a1";
@@ -98,7 +104,7 @@ fn large_house() -> House {
         thousand = numbers(1000),
         five_thousand = numbers(5000),
         fifty_thousand = numbers(50_000),
-        hour = numbers(60),
+        hour = numbers(120),
     );
     house.store.write::<_, Refusal, _>(move |scope| Ok(scope.execute_batch(&sql)?)).unwrap();
     let all = house.store.read::<_, Refusal, _>(|connection| Ok(workers::all(connection)?)).unwrap();
@@ -124,7 +130,7 @@ fn statements(connection: &Connection) -> BTreeSet<String> {
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    explain.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect()
+    explain.raw_query().mapped(|row| row.get(3)).map(Result::unwrap).collect()
 }
 
 /// Reads a large table as a whole: walks through it without an index, and not just to the first rows
@@ -141,7 +147,7 @@ fn no_page_reads_a_table() {
     let house = large_house();
     let renter = house.consumer_key();
     let token = wallet_token(&house);
-    for round in 0..10 {
+    for _ in 0..10 {
         for page in PAGES {
             let credential = match page {
                 page if page.starts_with("/api/wallet") => Some(("Authorization", token.as_str())),
@@ -149,17 +155,16 @@ fn no_page_reads_a_table() {
                 _ => None,
             };
             let headers: Vec<(&str, &str)> = credential.into_iter().collect();
-            let began = Instant::now();
             let got = house.send("GET", page, &headers, "");
             assert_eq!(got.status, 200, "{page}: {got:?}");
-            if round == 9 {
-                println!("{:>8.3} ms {:>8} bytes  {page}", began.elapsed().as_secs_f64() * 1e3, got.text.len());
-            }
-            assert!(!got.text.contains("null,\"hashrate\"") && got.text.len() < 2_000_000);
+            assert!(got.text.len() < 2_000_000, "{page}: {} bytes", got.text.len());
         }
         // A commit makes everything shared old.
         house.store.write::<_, Refusal, _>(|_| Ok(())).unwrap();
     }
+    let bad = "SELECT * FROM leases WHERE duration_sec = 1";
+    let steps = house.store.read::<_, Refusal, _>(|connection| Ok(plan(connection, bad))).unwrap();
+    assert!(is_scan(&steps[0], bad, &steps), "{steps:?}");
     let mut checked = 0;
     let mut seen = BTreeSet::new();
     // Connections are lent in turn.
@@ -172,7 +177,8 @@ fn no_page_reads_a_table() {
                         continue;
                     }
                     let steps = plan(connection, &sql);
-                    let scans: Vec<&String> = steps.iter().filter(|step| is_scan(step, &sql, &steps)).collect();
+                    let scans: Vec<&String> =
+                        steps.iter().filter(|step| is_scan(step, &sql, &steps)).collect();
                     assert!(scans.is_empty(), "{sql}\n{steps:#?}");
                     checked += 1;
                 }
@@ -202,11 +208,10 @@ fn many_samples_are_thinned_and_whole_moments_stay() {
     let mut moments: Vec<f64> = rows.iter().map(|row| row["timestamp"].as_f64().unwrap()).collect();
     assert!(moments.is_sorted());
     moments.dedup();
-    // Half of the hour has samples, and a tenth of the rows is a moment.
     assert_eq!(moments.len(), 10, "{moments:?}");
     let totals = house.get("/api/monitoring/hashrate-history?hours=1&resolution=60").json();
     let totals = totals.as_array().unwrap();
-    assert!(totals.len() >= 30);
+    assert!(totals.len() >= 60);
     assert_eq!(totals[3]["workers"], json!(1000));
     assert_eq!(house.get_as(ADMIN, "/api/workers").json().as_array().unwrap().len(), 1000);
 }

@@ -131,7 +131,16 @@ impl House {
             sign_in_domain: None,
             state: State::default(),
         };
-        House { store, fleet, clock, events: told, link, handler: handler(api), _deaths: deaths, _folder: folder }
+        House {
+            store,
+            fleet,
+            clock,
+            events: told,
+            link,
+            handler: handler(api),
+            _deaths: deaths,
+            _folder: folder,
+        }
     }
 
     /// Answers a request that has these headers and body.

@@ -173,7 +173,7 @@ pub struct Recent {
     counted_to: i64,
 }
 
-/// Counts the blocks since a moment. With an earlier count only the difference is read: what has
+/// Counts the blocks since a moment, by the index that each part narrows most (`+` bars the other). With an earlier count only the difference is read: what has
 /// been recorded after it, and what has become too old.
 pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Timestamp) -> Result<Recent> {
     let newest = connection
@@ -190,7 +190,7 @@ pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Time
         .query_row((since, before.counted_to), |row| row.get(0))?;
     let expired: i64 = connection
         .prepare_cached(
-            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND block_seq <= ?3",
+            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND +block_seq <= ?3",
         )?
         .query_row((before.since, since, before.counted_to), |row| row.get(0))?;
     Ok(Recent { blocks: before.blocks + added - expired, since, counted_to: newest })
