@@ -60,7 +60,11 @@ pub(super) const ROUTES: &[Route] = &[
         &[
             optional("hours", "number", "How far back: 1 by default, 0.0167 to 24"),
             optional("worker_id", "string", "Only this worker's"),
-            optional("resolution", "integer", "Totals of the fleet by so many seconds, 30 to 3600"),
+            optional(
+                "resolution",
+                "integer",
+                "Totals of the fleet by so many seconds: 30, 60, 120, 300, 600, 900, 1800, 3600 or the next",
+            ),
         ],
         "An array of samples, oldest first, or of totals",
         hashrate_history,
