@@ -57,6 +57,8 @@ CREATE TABLE leases (
     -- Microseconds without the worker, closed stretches; the open one began at interrupted_since.
     interrupted       INTEGER NOT NULL DEFAULT 0 CHECK (interrupted >= 0),
     interrupted_since INTEGER,
+    -- When the worker last came back: time up to here is in `interrupted`, once.
+    back_since        INTEGER NOT NULL DEFAULT 0,
     blocks_found      INTEGER NOT NULL DEFAULT 0,
     hashrate_sum      REAL    NOT NULL DEFAULT 0,
     hashrate_samples  INTEGER NOT NULL DEFAULT 0,

@@ -136,7 +136,10 @@ fn the_same_key_and_request_move_money_once() {
     assert_eq!(deposit("k-1", 5).header("Idempotency-Replayed"), None, "a day later it is another request");
     let now = house.clock.now();
     let forgotten = house.store.write::<_, crate::market::Refusal, _>(move |scope| {
-        crate::market::accounts::forget_answers(scope, now)
+        Ok::<_, crate::market::Refusal>(crate::store::idempotency::forget(
+            scope,
+            now.minus(crate::market::accounts::IDEMPOTENCY_LIFETIME),
+        )?)
     });
     assert_eq!(forgotten.unwrap(), 2);
 }

@@ -15,6 +15,7 @@ mod idempotency;
 mod input;
 mod keys;
 mod leases;
+pub mod live_feed;
 mod marketplace;
 mod memo;
 mod memos;
@@ -24,6 +25,7 @@ mod openapi;
 mod overview;
 #[cfg(test)]
 mod own_tests;
+mod pages;
 #[cfg(test)]
 mod pages_tests;
 mod paging;
@@ -120,12 +122,27 @@ pub struct Api {
 }
 
 /// Answers every request of the platform's HTTP port.
-pub fn handler(api: Api) -> Arc<http::Handler> {
+pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
+    pages::prepare();
     let router = Router::new();
     http::handler(move |request| answer(&api, &router, request))
 }
 
-fn answer(api: &Api, router: &Router, request: &Request) -> Reply {
+/// Answers the embedded chain's RPC alone.
+pub fn chain_handler(api: Arc<Api>) -> Arc<http::Handler> {
+    let router = Router::of(chain::ROUTES);
+    http::handler(move |request| {
+        respond(&api, &router, request).unwrap_or_else(ApiError::into_response).into()
+    })
+}
+
+fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
+    if request.raw_url().split('?').next() == Some(live_feed::PATH) {
+        return live_feed::reply(api, request);
+    }
+    if let Some(page) = pages::find(request) {
+        return page.into();
+    }
     let response = respond(api, router, request).unwrap_or_else(ApiError::into_response);
     api.state.answers.count(response.status_code);
     response.into()

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::metrics;
 use super::openapi;
+use super::pages;
 use super::router::{Method, Route};
 use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{AuthError, Caller};
@@ -20,8 +21,6 @@ use crate::http;
 use crate::store::counters::{self, Counter};
 use crate::store::{StoreError, leases};
 
-/// The app, which the web room grows.
-const APP: &str = include_str!("../../static/index.html");
 /// This release.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -83,23 +82,19 @@ struct Banner {
 
 /// The most asked for of all: no database here.
 fn root(api: &Api, call: &Call<'_>) -> Answer {
-    let wants_app = call.request.header("Accept").is_some_and(|accept| accept.contains("text/html"));
-    let response = if wants_app {
-        Response::from_data("text/html; charset=utf-8", APP)
-            .with_additional_header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
-            .with_additional_header("X-Content-Type-Options", "nosniff")
-    } else {
-        super::json(&Banner {
-            service: "XenBlocks Platform",
-            mqtt_port: api.mqtt_port,
-            api_port: api.api_port,
-            connected_workers: api.link.client_count(),
-            uptime: "running",
-            version: VERSION,
-            uptime_seconds: uptime_sec(api, call.now),
-        })?
-    };
-    Ok(response.with_additional_header("Vary", "Accept"))
+    if let Some(page) = pages::landing(call.request) {
+        return Ok(page);
+    }
+    let banner = super::json(&Banner {
+        service: "XenBlocks Platform",
+        mqtt_port: api.mqtt_port,
+        api_port: api.api_port,
+        connected_workers: api.link.client_count(),
+        uptime: "running",
+        version: VERSION,
+        uptime_seconds: uptime_sec(api, call.now),
+    })?;
+    Ok(banner.with_additional_header("Vary", "Accept"))
 }
 
 /// Whole seconds since the start.

@@ -137,7 +137,7 @@ impl House {
             clock,
             events: told,
             link,
-            handler: handler(api),
+            handler: handler(Arc::new(api)),
             _deaths: deaths,
             _folder: folder,
         }

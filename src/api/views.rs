@@ -208,7 +208,7 @@ pub fn rounded(value: f64, decimals: usize) -> f64 {
 const POWERS_OF_TEN: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "exactness is what is tested")]
+#[expect(clippy::float_cmp, reason = "rounding is exact or wrong")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -14,7 +14,7 @@ pub const DEATHS_QUEUED_MAX: usize = 8;
 
 // --- HTTP -------------------------------------------------------------------------------------
 
-/// Connections served at once; the next ones are answered 503.
+/// Connections served at once; idle ones make room for further ones, which else are answered 503.
 pub const HTTP_CONNECTIONS_MAX: usize = 1024;
 /// Connections that the kernel completes before we accept them: a whole fleet of pages reloading.
 pub const HTTP_BACKLOG: i32 = 1024;
@@ -71,6 +71,9 @@ pub const READY_TIME_MAX: Duration = Duration::from_secs(2);
 pub const LIVE_CLIENTS_MAX: usize = 200;
 /// Batches waiting for one dashboard: with a batch each 20 ms, 2 s of a client that does not read.
 pub const LIVE_BATCHES_QUEUED_MAX: usize = 100;
+/// What the kernel holds for a dashboard (it doubles this): left alone it would take 4 MB, minutes
+/// of events, from one that does not read.
+pub const LIVE_SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// A message from a dashboard; none is needed.
 pub const LIVE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// How long events are gathered into one write.
@@ -110,6 +113,23 @@ pub const MQTT_TOPIC_BYTES_MAX: usize = 200;
 pub const MQTT_CLIENT_ID_BYTES_MAX: usize = 160;
 /// How long an acknowledgement may wait for its commit before the connection is closed instead.
 pub const MQTT_RECEIPT_TIME_MAX: Duration = Duration::from_secs(2);
+/// Sockets open beyond the clients that may connect: those that have not said CONNECT yet, and those
+/// that a takeover has ended. The next one is closed at once.
+pub const MQTT_SOCKETS_SPARE: usize = 1024;
+/// Distinct topics relayed in one life of the process: the library keeps 0.3 KiB of each for ever.
+/// Messages on further topics reach `ingest` and are acknowledged, but no subscriber.
+pub const MQTT_TOPICS_MAX: usize = 100_000;
+/// Distinct filters of workers' commands in one life of the process (two for each worker): the
+/// library keeps 6 KiB of each for ever. A further one is refused in its SUBACK.
+pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
+/// Distinct other filters in one life of the process; each may hold a log of recent messages.
+pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
+/// All retained messages together; a further one ends the connection.
+pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Workers that one client of the open mode is known to act for; further ones are served, not known.
+pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
+/// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
+pub const MQTT_UNRELEASED_MAX: usize = 64;
 /// Publishes handed to `ingest` and not yet taken; when full the gate waits (back-pressure).
 pub const INGEST_QUEUED_MAX: usize = 4096;
 
@@ -119,6 +139,8 @@ pub const INGEST_QUEUED_MAX: usize = 4096;
 pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
 /// Bulk jobs (heartbeat flushes, snapshots) waiting; when full, callers wait.
 pub const STORE_BULK_QUEUED_MAX: usize = 16;
+/// Rows that one bulk job writes: under a millisecond, so that money never waits long.
+pub const STORE_BULK_ROWS_MAX: usize = 200;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.
@@ -128,16 +150,15 @@ pub const STORE_CACHE_KIB: i64 = 2048;
 /// Committed events waiting for `dispatch`; when full the writer waits.
 pub const EVENTS_QUEUED_MAX: usize = 8192;
 
+/// Blocks waiting to be recomputed; when full they wait in the database.
+pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
+
 // --- market -----------------------------------------------------------------------------------
 
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
-/// Rows of one bulk job: a few milliseconds that money may have to wait.
-pub const FLUSHED_AT_ONCE: usize = 200;
-/// Rows that one job deletes, likewise.
-pub const FORGOTTEN_AT_ONCE: i64 = 1000;
 /// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
 /// Stretches and periods of that history that are kept encoded or summed: the app uses three.
@@ -146,6 +167,8 @@ pub const HISTORY_KEPT_MAX: usize = 8;
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
 /// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.
 pub const PRICE_PER_MIN_MAX: Amount = Amount::from_millionths(1_000_000 * 1_000_000);
+/// Violations that an audit tells one by one: more need another remedy than reading them.
+pub const AUDIT_LINES_MAX: usize = 1000;
 /// GPUs of one worker.
 pub const GPUS_MAX: usize = 64;
 /// A GPU's name, a version, a state's detail: text that is only shown.
@@ -195,6 +218,17 @@ pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024;
 pub const ADMINISTRATOR_KEY_LENGTH_MIN: usize = 16;
 /// Bytes of a secret that signs tokens in closed mode: what HS256 asks for (RFC 7518, 3.2).
 pub const JWT_SECRET_BYTES_MIN: usize = 32;
+
+// --- worker -----------------------------------------------------------------------------------
+
+/// Events of all sessions of a process waiting for their owner; when full the sessions wait.
+pub const WORKER_EVENTS_QUEUED_MAX: usize = 1024;
+/// Messages of one session waiting for its socket; when full a heartbeat is forgotten and a block
+/// is tried again.
+pub const WORKER_MESSAGES_QUEUED_MAX: usize = 64;
+/// Blocks that the platform has not acknowledged yet; when full the oldest is given up (the chain
+/// has it, and the platform finds it there by its prefix).
+pub const WORKER_BLOCKS_QUEUED_MAX: usize = 4096;
 
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);

@@ -248,7 +248,8 @@ fn key_range(beginning: &str) -> (String, String) {
     (beginning.to_owned(), format!("{beginning}g"))
 }
 
-fn reward(kind: BlockKind) -> Amount {
+/// What a block of this kind earns its account (contract: pow.md).
+pub fn reward(kind: BlockKind) -> Amount {
     const COIN: i64 = 1_000_000;
     Amount::from_millionths(match kind {
         BlockKind::Normal => 10 * COIN,

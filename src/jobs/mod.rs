@@ -1,45 +1,44 @@
-//! The loops: what the platform does by itself, at its own pace.
+//! The loops that run by the clock: the watchdog of leases, the flush of heartbeats and the charts'
+//! snapshots, wallet history, and the recomputing of blocks.
 //!
-//! Each is a struct with a `run` that returns when it is told to stop or when whoever could tell it
-//! is gone. They read and write the store, never wait for each other, and what fails in one round is
-//! logged and tried again in the next.
+//! Each is a function that runs until its bell rings. The rules are the market's; here is only when.
 
 mod monitoring;
-mod verification;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod verifier;
 mod wallets;
 mod watchdog;
 
-pub use monitoring::Monitoring;
-pub use verification::Verification;
-pub use wallets::Wallets;
-pub use watchdog::Watchdog;
+use std::sync::Arc;
 
-use std::time::Instant;
+use crate::base::Clock;
+use crate::fleet::Fleet;
+use crate::live::Hub;
+use crate::market::Store;
+use crate::market::blocks::Policy;
+use crate::pow::Verifier;
 
-use crossbeam_channel::{Receiver, select_biased};
+pub use monitoring::monitor;
+pub use verifier::verify_blocks;
+pub use wallets::record_wallets;
+pub use watchdog::watch_leases;
 
-use crate::base::thread::causes;
-use crate::market::Refusal;
-
-/// Waits for the next ring of `bell`; false when it is time to stop.
-fn rings(bell: &Receiver<Instant>, stop: &Receiver<()>) -> bool {
-    select_biased! {
-        // Told to stop, or whoever could tell us is gone.
-        recv(stop) -> _ => false,
-        // Disconnected: the clock is gone, and nothing will ever be due.
-        recv(bell) -> ring => ring.is_ok(),
-    }
+/// What the loops work with.
+#[derive(Clone)]
+pub struct House {
+    /// The database.
+    pub store: Store,
+    /// What is volatile about workers.
+    pub fleet: Arc<Fleet>,
+    /// The time.
+    pub clock: Clock,
+    /// The live feed.
+    pub live: Hub,
+    /// What a block must show to count.
+    pub policy: Policy,
+    /// Recomputes hashes.
+    pub verifier: Verifier,
 }
-
-/// Whether the time to stop has come, between two parts of a round.
-fn stopped(stop: &Receiver<()>) -> bool {
-    !matches!(stop.try_recv(), Err(crossbeam_channel::TryRecvError::Empty))
-}
-
-/// The result of a part of a round: what failed is logged, and the next round tries again.
-fn logged<T>(what: &str, result: Result<T, Refusal>) -> Option<T> {
-    result.inspect_err(|error| log::error!("{what} failed: {}", causes(error))).ok()
-}
-
-#[cfg(test)]
-mod testing;

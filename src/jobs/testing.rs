@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
 
-use crate::base::thread::{Death, Deathwatch, deathwatch, spawn};
+use super::House;
+use crate::base::thread::{BoxError, Death, Deathwatch, deathwatch, spawn};
 use crate::base::{Clock, LeaseId, Timestamp};
 use crate::fleet::Fleet;
 use crate::live::Hub;
+use crate::market::blocks::Policy;
 use crate::market::leases::{RentRequest, rent, stop};
 use crate::market::{Actor, Event, Refusal, Store, accounts, ledger, workers};
+use crate::pow::Verifier;
 use crate::protocol::{Heartbeat, Register};
 use crate::store::blocks::Block;
 use crate::store::leases::{self, LeaseState};
@@ -66,17 +69,24 @@ impl Platform {
         Platform { store, fleet, clock, events: told, watch, _deaths: deaths, _folder: folder }
     }
 
-    pub(super) fn hub(&self) -> Hub {
-        Hub::start(self.clock.clone(), 1, &self.watch).unwrap()
+    /// What its loops work with. Blocks count when their hash recomputes and holds an `a`.
+    pub(super) fn house(&self) -> House {
+        House {
+            store: self.store.clone(),
+            fleet: self.fleet.clone(),
+            clock: self.clock.clone(),
+            live: Hub::start(self.clock.clone(), 1, &self.watch).unwrap(),
+            policy: Policy { chain: false, require_pow: true, marker: "a".parse().unwrap() },
+            verifier: Verifier::new(),
+        }
     }
 
-    pub(super) fn start(&self, run: impl FnOnce(Receiver<()>) + Send + 'static) -> Running {
-        let (stop, stopped) = bounded(1);
-        let body = move || {
-            run(stopped);
-            Ok(())
-        };
-        Running { stop, thread: spawn("job", &self.watch, body).unwrap() }
+    pub(super) fn start(
+        &self,
+        run: impl FnOnce(&Receiver<()>) -> Result<(), BoxError> + Send + 'static,
+    ) -> Running {
+        let (stop, stopped) = bounded(0);
+        Running { stop, thread: spawn("job", &self.watch, move || run(&stopped)).unwrap() }
     }
 
     pub(super) fn worker(&self, id: &str) {

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError, select};
 use rusqlite::Connection;
 
-use super::{logged, rings, stopped};
-use crate::base::limits::FLUSHED_AT_ONCE;
+use super::House;
+use crate::base::limits::STORE_BULK_ROWS_MAX;
+use crate::base::thread::BoxError;
 use crate::base::time::micros_of;
-use crate::base::{Amount, Clock, EthAddress, Timestamp, WorkerId};
-use crate::market::{Refusal, Store};
+use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::store::snapshots::{self, WalletPeriod};
-use crate::store::{blocks, settlements, workers};
+use crate::store::{StoreError, blocks, settlements, workers};
 
 const TICK: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -20,62 +20,68 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Samples of hashrates are kept for so long: older hours cannot be told any more.
 const CAUGHT_UP_MAX: Duration = DAY;
 
-/// Records each hour after its end, from the samples, blocks and settlements in the database. Hours
-/// that ended while the platform was down are caught up with, and recording one again changes
-/// nothing.
-pub struct Wallets {
-    store: Store,
-    clock: Clock,
-    started_at: Timestamp,
+/// Records each hour after its end, from the samples, blocks and settlements in the database, until
+/// `stop` closes. Hours that ended while the platform was down are caught up with, and recording one
+/// again changes nothing. An `Err` is the store's end.
+pub fn record_wallets(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> {
+    record_since(house, house.clock.now(), stop)
 }
 
-impl Wallets {
-    /// A loop that begins with the present hour, or with the last one recorded.
-    pub fn new(store: Store, clock: Clock) -> Self {
-        let started_at = clock.now();
-        Wallets { store, clock, started_at }
-    }
-
-    /// Runs until told to stop.
-    pub fn run(self, stop: Receiver<()>) {
-        let bell = self.clock.every(TICK);
-        let mut next = None;
-        loop {
-            if next.is_none() {
-                next = logged("finding the last recorded hour", self.first_hour());
-            }
-            if let Some(hour) = &mut next {
-                let this_hour = beginning(self.clock.now(), HOUR);
-                while *hour < this_hour && !stopped(&stop) {
-                    if logged("recording the wallets' hour", self.record(*hour)).is_none() {
-                        break;
-                    }
-                    *hour = hour.plus(HOUR);
-                }
-            }
-            if !rings(&bell, &stop) {
-                return;
-            }
+/// Without any hour recorded, it begins with the one of `started_at`.
+fn record_since(house: &House, started_at: Timestamp, stop: &Receiver<()>) -> Result<(), BoxError> {
+    let ticks = house.clock.every(TICK);
+    let mut next = None;
+    loop {
+        match house.record_due(next, started_at, stop) {
+            Ok(hour) => next = Some(hour),
+            Err(error @ StoreError::Stopped) => return Err(error.into()),
+            Err(error) => log::error!("recording the wallets' hour: {error}"),
+        }
+        select! {
+            recv(ticks) -> _ => {}
+            // Closed: the platform is stopping.
+            recv(stop) -> _ => return Ok(()),
         }
     }
+}
 
-    /// The hour to begin with: the last one recorded, which may not be complete, or the present one.
-    fn first_hour(&self) -> Result<Timestamp, Refusal> {
-        let last = self.store.read::<_, Refusal, _>(|connection| Ok(snapshots::last_hour(connection)?))?;
-        let earliest = beginning(self.clock.now().minus(CAUGHT_UP_MAX), HOUR);
-        Ok(last.map_or_else(|| beginning(self.started_at, HOUR), |last| last.max(earliest)))
+impl House {
+    /// Records the hours from `next` on that are over; returns the first that is not.
+    fn record_due(
+        &self,
+        next: Option<Timestamp>,
+        started_at: Timestamp,
+        stop: &Receiver<()>,
+    ) -> Result<Timestamp, StoreError> {
+        let mut hour = match next {
+            Some(hour) => hour,
+            None => self.first_hour(started_at)?,
+        };
+        let this_hour = beginning(self.clock.now(), HOUR);
+        // Closed: the platform is stopping; the rest is caught up with at the next start.
+        while hour < this_hour && stop.try_recv() != Err(TryRecvError::Disconnected) {
+            self.record_hour(hour)?;
+            hour = hour.plus(HOUR);
+        }
+        Ok(hour)
     }
 
-    fn record(&self, hour: Timestamp) -> Result<(), Refusal> {
-        let mut periods = self.store.read::<_, Refusal, _>(|connection| summarise(connection, hour))?;
+    /// The hour to begin with: the last one recorded, which may not be complete, or that of the start.
+    fn first_hour(&self, started_at: Timestamp) -> Result<Timestamp, StoreError> {
+        let last = self.store.read::<_, StoreError, _>(|connection| Ok(snapshots::last_hour(connection)?))?;
+        let earliest = beginning(self.clock.now().minus(CAUGHT_UP_MAX), HOUR);
+        Ok(last.map_or_else(|| beginning(started_at, HOUR), |last| last.max(earliest)))
+    }
+
+    fn record_hour(&self, hour: Timestamp) -> Result<(), StoreError> {
+        let periods = self.store.read::<_, StoreError, _>(|connection| Ok(summarise(connection, hour)?))?;
         let day = beginning(hour, DAY);
-        while !periods.is_empty() {
-            let rest = periods.split_off(periods.len().min(FLUSHED_AT_ONCE));
-            self.store.write_bulk::<_, Refusal, _>(move |scope| {
+        for chunk in periods.chunks(STORE_BULK_ROWS_MAX) {
+            let chunk = chunk.to_vec();
+            self.store.write_bulk::<_, StoreError, _>(move |scope| {
                 let record = |period| snapshots::record_hour(scope, period, day, day.plus(DAY));
-                periods.iter().try_for_each(|period| Ok(record(period)?))
+                Ok(chunk.iter().try_for_each(record)?)
             })?;
-            periods = rest;
         }
         Ok(())
     }
@@ -88,7 +94,7 @@ fn beginning(at: Timestamp, of: Duration) -> Timestamp {
 }
 
 /// What every wallet with workers did in an hour.
-fn summarise(connection: &Connection, hour: Timestamp) -> Result<Vec<WalletPeriod>, Refusal> {
+fn summarise(connection: &Connection, hour: Timestamp) -> rusqlite::Result<Vec<WalletPeriod>> {
     let end = hour.plus(HOUR);
     let mut owners: HashMap<WorkerId, EthAddress> = HashMap::new();
     let mut periods: HashMap<EthAddress, WalletPeriod> = HashMap::new();
@@ -226,8 +232,8 @@ mod tests {
     fn an_hour_is_recorded_when_it_is_over_and_its_day_summed_up() {
         let (platform, hour) = busy_platform();
         platform.settle("rig-1", 60);
-        let job = Wallets::new(platform.store.clone(), platform.clock.clone());
-        let running = platform.start(|stop| job.run(stop));
+        let (house, started_at) = (platform.house(), platform.clock.now());
+        let running = platform.start(move |stop| record_since(&house, started_at, stop));
         let address = ADDRESS.parse().unwrap();
         let of = |resolution| {
             let from = Timestamp::from_micros(0);
@@ -246,12 +252,12 @@ mod tests {
     fn hours_are_caught_up_with_and_recorded_again_without_change() {
         let (platform, hour) = busy_platform();
         platform.settle("rig-1", 60);
-        let job = Wallets::new(platform.store.clone(), platform.clock.clone());
-        job.record(hour).unwrap();
+        let house = platform.house();
+        house.record_hour(hour).unwrap();
         platform.clock.advance(Duration::from_secs(2 * 3600));
-        assert_eq!(job.first_hour().unwrap(), hour);
-        job.record(hour).unwrap();
-        job.record(hour.plus(HOUR)).unwrap();
+        assert_eq!(house.first_hour(platform.clock.now()).unwrap(), hour);
+        house.record_hour(hour).unwrap();
+        house.record_hour(hour.plus(HOUR)).unwrap();
         let (address, from) = (ADDRESS.parse().unwrap(), Timestamp::from_micros(0));
         let hours = platform.read(|c| snapshots::of_wallet(c, &address, Resolution::Hour, from, 99).unwrap());
         assert_eq!(hours.len(), 2);

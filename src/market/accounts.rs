@@ -8,7 +8,6 @@ use super::ledger::{self, Leg};
 use super::{Refusal, Scope};
 use crate::base::{AccountId, Amount, EthAddress, Timestamp};
 use crate::store::accounts::{self, Account, Origin, Role};
-use crate::store::idempotency;
 use crate::store::transactions::Kind;
 
 /// Makes an account of a person or program. 400 when the id exists.
@@ -149,11 +148,6 @@ pub fn open_demo_accounts(connection: &Connection, now: Timestamp) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// Forgets the answers kept for requests with an `Idempotency-Key` that are too old; returns how many.
-pub fn forget_answers(connection: &Connection, now: Timestamp) -> Result<usize, Refusal> {
-    Ok(idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
 }
 
 /// How long the answer to a request with an `Idempotency-Key` is kept (contract: rest.md, Rules).

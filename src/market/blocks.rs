@@ -15,8 +15,8 @@ use super::{Event, Refusal, Scope};
 
 /// A block found in a lease may come this much after the lease's end.
 const GRACE: Duration = Duration::from_secs(10);
-/// Blocks of one lease that are looked for on the chain when it ends.
-const RECONCILED_MAX: u32 = 10_000;
+/// Blocks of a lease that are looked for on the chain at a time when it ends.
+const RECONCILED_PAGE: u32 = 500;
 
 /// What a block must show to count.
 #[derive(Clone, Debug)]
@@ -87,9 +87,8 @@ pub fn decide(
     recomputed: bool,
 ) -> Result<(), Refusal> {
     let Some(block) = blocks::with_key(scope, key)?.filter(|block| block.pending) else { return Ok(()) };
-    let on_chain = if policy.chain { simulator::by_key(scope, key)? } else { None };
-    let known = on_chain.as_ref().is_some_and(|found| !policy.require_pow || found.pow_verified);
-    finish(scope, block, recomputed || known, on_chain.map(|found| found.block_id))
+    let on_chain = proof_on_chain(scope, policy, key, block.account.as_ref())?;
+    finish(scope, block, recomputed || on_chain.is_some(), on_chain)
 }
 
 /// The chain has taken a block: if a worker had reported it before, it is proven now.
@@ -97,17 +96,15 @@ pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result
     let Some(block) = blocks::with_key(scope, key)?.filter(|block| !block.chain_verified) else {
         return Ok(());
     };
-    let Some(found) = simulator::by_key(scope, key)? else { return Ok(()) };
-    let same_account =
-        block.account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
+    let Some(on_chain) = proof_on_chain(scope, policy, key, block.account.as_ref())? else { return Ok(()) };
     let for_renter = match &block.lease_id {
         Some(id) => {
             leases::get(scope, id)?.is_some_and(|lease| block.account == Some(lease.consumer_address))
         }
         None => true,
     };
-    if same_account && for_renter && (!policy.require_pow || found.pow_verified) {
-        finish(scope, block, true, Some(found.block_id))?;
+    if for_renter {
+        finish(scope, block, true, Some(on_chain))?;
     }
     Ok(())
 }
@@ -115,9 +112,25 @@ pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result
 /// Records the blocks of a lease that the chain knows and nobody reported: a crash or a lost
 /// message swallowed them. The chain is the judge; its keys bear the lease's prefix.
 pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<usize, Refusal> {
-    let found = simulator::by_prefix(scope, &lease.prefix, Some(&lease.consumer_address), 0, RECONCILED_MAX)?;
+    let (mut recovered, mut after) = (0, 0);
+    // A page at a time: a long lease has more blocks than one answer of the chain.
+    loop {
+        let account = Some(&lease.consumer_address);
+        let page = simulator::by_prefix(scope, &lease.prefix, account, after, RECONCILED_PAGE)?;
+        let Some(last) = page.last() else { return Ok(recovered) };
+        after = last.block_id;
+        recovered += record_found(scope, lease, page, now)?;
+    }
+}
+
+fn record_found(
+    scope: &mut Scope<'_>,
+    lease: &Lease,
+    page: Vec<simulator::Block>,
+    now: Timestamp,
+) -> Result<usize, Refusal> {
     let mut recovered = 0;
-    for on_chain in found {
+    for on_chain in page {
         if blocks::with_key(scope, &on_chain.key)?.is_some() {
             continue;
         }
@@ -181,12 +194,8 @@ fn judge(
     report: &protocol::Block,
     account: Option<&EthAddress>,
 ) -> Result<Verdict, Refusal> {
-    let on_chain = if policy.chain { simulator::by_key(scope, &report.key)? } else { None };
-    if let Some(found) = on_chain {
-        let same = account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
-        if same && (!policy.require_pow || found.pow_verified) {
-            return Ok(Verdict::Proven(Some(found.block_id)));
-        }
+    if let Some(block_id) = proof_on_chain(scope, policy, &report.key, account)? {
+        return Ok(Verdict::Proven(Some(block_id)));
     }
     if report.hash.starts_with('$') {
         return Ok(Verdict::Recompute);
@@ -195,6 +204,22 @@ fn judge(
     let bare_counts = !policy.chain && !policy.require_pow;
     let marked = Matches::find(report.hash.as_bytes(), &policy.marker).any();
     Ok(if bare_counts && marked { Verdict::Proven(None) } else { Verdict::Unproven })
+}
+
+/// The number of the chain's block that proves this key for this account: another's block proves
+/// nothing, nor does one whose hash was not recomputed when that is asked for.
+fn proof_on_chain(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    key: &BlockKey,
+    account: Option<&EthAddress>,
+) -> Result<Option<i64>, Refusal> {
+    let found = if policy.chain { simulator::by_key(scope, key)? } else { None };
+    let proof = found.filter(|found| {
+        let same = account.is_some_and(|account| account.as_str().eq_ignore_ascii_case(&found.account));
+        same && (!policy.require_pow || found.pow_verified)
+    });
+    Ok(proof.map(|found| found.block_id))
 }
 
 fn add(scope: &mut Scope<'_>, block: Block) -> Result<Recorded, Refusal> {

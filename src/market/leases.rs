@@ -64,6 +64,7 @@ pub fn rent(
         ended_at: None,
         interrupted: 0,
         interrupted_since: None,
+        back_since: now,
         blocks_found: 0,
         hashrate_sum: 0.0,
         hashrate_samples: 0,
@@ -137,37 +138,35 @@ pub fn stop(
     end(scope, fleet, lease, now)
 }
 
-/// Ends and settles every lease whose time is over; returns how many.
-pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<usize, Refusal> {
-    let due = leases::due(scope, now)?;
-    let count = due.len();
-    for lease in due {
-        end(scope, fleet, lease, now)?;
+/// Ends and settles a lease whose time is over; does nothing to one that goes on or has ended.
+pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, id: &LeaseId, now: Timestamp) -> Result<(), Refusal> {
+    let due =
+        leases::get(scope, id)?.filter(|lease| lease.state == LeaseState::Active && lease.ends_at <= now);
+    match due {
+        Some(lease) => end(scope, fleet, lease, now).map(drop),
+        None => Ok(()),
     }
-    Ok(count)
 }
 
-/// Ends and settles one lease if its time is over, and says whether it was.
-pub fn expire_one(
-    scope: &mut Scope<'_>,
-    fleet: &Fleet,
-    id: &LeaseId,
-    now: Timestamp,
-) -> Result<bool, Refusal> {
-    let due = |lease: &Lease| lease.state == LeaseState::Active && lease.ends_at <= now;
-    let Some(lease) = leases::get(scope, id)?.filter(due) else { return Ok(false) };
-    end(scope, fleet, lease, now)?;
-    Ok(true)
+/// After a restart: finds blocks of active leases that the chain knows and nobody reported, and
+/// returns those leases.
+pub fn recover(scope: &mut Scope<'_>, now: Timestamp) -> Result<Vec<Lease>, Refusal> {
+    let active = leases::active(scope)?;
+    for lease in &active {
+        blocks::reconcile(scope, lease, now)?;
+    }
+    Ok(active)
 }
 
-/// Notes since when the workers of active leases are away: that time is not billed.
+/// Notes since when the workers of active leases are away: that time is not billed. A lease whose
+/// time is over is left to [`expire`], which asks how things stood at its end.
 pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
-    for lease in leases::active(scope)? {
+    for lease in leases::active(scope)?.into_iter().filter(|lease| lease.ends_at > now) {
         let away = fleet.get(&lease.worker_id).and_then(|live| live.away_since(now));
         match (lease.interrupted_since, away) {
             (None, Some(since)) => {
-                let since = since.max(lease.created_at);
-                leases::set_interruption(scope, &lease.lease_id, lease.interrupted, Some(since))?;
+                let since = not_counted_yet(&lease, since).min(now);
+                leases::open_interruption(scope, &lease.lease_id, since)?;
             }
             (Some(since), None) => close_interruption(scope, &lease, since, now)?,
             (None, None) | (Some(_), Some(_)) => {}
@@ -226,15 +225,23 @@ fn ends_at(created_at: Timestamp, duration_sec: i64) -> Timestamp {
     Timestamp::from_micros(created_at.micros() + duration_sec * MICROS_PER_SECOND)
 }
 
+/// The worker is back: time away up to now, or to the lease's end, is counted. Who comes back may be
+/// noticed twice, by its message and by the watchdog; no moment is counted twice.
 fn close_interruption(
     scope: &mut Scope<'_>,
     lease: &Lease,
     since: Timestamp,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let away = now.micros_since(since.max(lease.created_at));
-    leases::set_interruption(scope, &lease.lease_id, lease.interrupted + away, None)?;
+    let back = now.min(lease.ends_at).max(lease.back_since);
+    let away = back.micros_since(not_counted_yet(lease, since));
+    leases::close_interruption(scope, &lease.lease_id, lease.interrupted + away, back)?;
     Ok(())
+}
+
+/// The part of an absence since `since` that is not in `interrupted` yet begins here.
+fn not_counted_yet(lease: &Lease, since: Timestamp) -> Timestamp {
+    since.max(lease.created_at).max(lease.back_since)
 }
 
 /// Ends an active lease: it is closed, its hold released, settled, and its worker let go.
@@ -259,7 +266,7 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
 pub fn interrupted_until(lease: &Lease, live: Option<&Live>, end: Timestamp) -> i64 {
     let away = || live.and_then(|live| live.away_since(end)).filter(|since| *since < end);
     let open = lease.interrupted_since.or_else(away);
-    let open = open.map_or(0, |since| end.micros_since(since.max(lease.created_at)));
+    let open = open.map_or(0, |since| end.micros_since(not_counted_yet(lease, since)));
     (lease.interrupted + open).min(end.micros_since(lease.created_at))
 }
 

@@ -6,16 +6,24 @@
 //! leaves nothing behind. No function here knows HTTP, MQTT or threads.
 
 pub mod accounts;
+pub mod audit;
 pub mod blocks;
 mod event;
 pub mod gpus;
+pub mod import;
 pub mod leases;
 pub mod ledger;
 pub mod matching;
+#[cfg(test)]
+mod model;
 pub mod pricing;
 mod refusal;
 pub mod reputation;
+#[cfg(test)]
+mod rules_tests;
 pub mod settlement;
+#[cfg(test)]
+mod testbed;
 pub mod workers;
 
 pub use event::Event;

@@ -12,6 +12,9 @@ use crate::store::settlements::{self, Settlement};
 use crate::store::transactions::Kind;
 use crate::store::workers;
 
+/// The note of a settlement that charges less than the rule, because the renter has no more.
+pub const NOTE_CAPPED: &str = "all that the renter had";
+
 const FEE_PERCENT: i64 = 5;
 const MICROS_PER_MINUTE: i64 = 60_000_000;
 const SECONDS_PER_MINUTE: i64 = 60;
@@ -42,7 +45,9 @@ pub(super) fn settle(
 ) -> Result<Settlement, Refusal> {
     let ended_at = lease.ended_at.expect("a lease that is settled has ended");
     let billed = (ended_at.micros_since(lease.created_at) - lease.interrupted).max(0);
-    let total_cost = cost(lease.price_per_min, billed).min(charge_max);
+    let due = cost(lease.price_per_min, billed);
+    let total_cost = due.min(charge_max);
+    let note = (total_cost < due).then_some(NOTE_CAPPED);
     let (provider_payment, platform_fee) = split(total_cost);
     let provider_id = payee(scope, &lease.worker_id)?;
     let treasury = treasury();
@@ -51,7 +56,7 @@ pub(super) fn settle(
         Leg { account: &provider_id, kind: Kind::ProviderPayout, amount: provider_payment },
         Leg { account: &treasury, kind: Kind::PlatformFee, amount: platform_fee },
     ];
-    ledger::post(scope, &legs, Some(&lease.lease_id), None, now)?;
+    ledger::post(scope, &legs, Some(&lease.lease_id), note, now)?;
     let settlement = Settlement {
         lease_id: lease.lease_id.clone(),
         consumer_id: lease.consumer_id.clone(),
@@ -78,15 +83,10 @@ pub(super) fn settle(
 pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, Refusal> {
     let unsettled = leases::unsettled(scope)?;
     for lease in &unsettled {
-        settle_late(scope, lease, now)?;
+        let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
+        settle(scope, lease, renter.available(), now)?;
     }
     Ok(unsettled.len())
-}
-
-/// Settles one lease that ended without a settlement, as [`settle_unsettled`] does.
-pub fn settle_late(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<Settlement, Refusal> {
-    let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
-    settle(scope, lease, renter.available(), now)
 }
 
 /// Who is paid for a worker's leases: the wallet that its address names once that wallet has signed

@@ -121,6 +121,14 @@ pub fn pending(connection: &Connection, limit: i64) -> Result<Vec<Block>> {
         .collect()
 }
 
+/// The newest blocks, newest first.
+pub fn newest(connection: &Connection, limit: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks ORDER BY block_seq DESC LIMIT ?1"))?
+        .query_map([limit], from_row)?
+        .collect()
+}
+
 /// Adds a block; false when its key is recorded already. Its `block_seq` is given by the database.
 pub fn insert(connection: &Connection, block: &Block) -> Result<bool> {
     let added = connection

@@ -31,6 +31,17 @@ pub enum StoreError {
     /// A database of the Python prototype or of something else.
     #[error("{0} was not made by this program; bring a prototype's database in with `xenblocks import {0}`")]
     Foreign(PathBuf),
+    /// A file of that name exists already.
+    #[error("{0} exists; choose another name, or say that it may be overwritten")]
+    Exists(PathBuf),
+    /// Not a sound copy of a database of ours.
+    #[error("{path} cannot be used: {problem}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The transaction could not be committed; nothing of it was stored.
     #[error("the database could not store the change, nothing was changed: {0}")]
     NotStored(String),

@@ -52,6 +52,8 @@ pub struct Lease {
     pub interrupted: i64,
     /// Since when the worker is away.
     pub interrupted_since: Option<Timestamp>,
+    /// When the worker last came back: no absence before this is counted again.
+    pub back_since: Timestamp,
     /// Blocks counted.
     pub blocks_found: i64,
     /// Sum of the hashrates reported in it, H/s.
@@ -69,7 +71,8 @@ impl Lease {
 
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
-     hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, blocks_found, hashrate_sum, hashrate_samples";
+     hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
+     hashrate_sum, hashrate_samples";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -89,9 +92,10 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         ended_at: row.get(12)?,
         interrupted: row.get(13)?,
         interrupted_since: row.get(14)?,
-        blocks_found: row.get(15)?,
-        hashrate_sum: row.get(16)?,
-        hashrate_samples: row.get(17)?,
+        back_since: row.get(15)?,
+        blocks_found: row.get(16)?,
+        hashrate_sum: row.get(17)?,
+        hashrate_samples: row.get(18)?,
     })
 }
 
@@ -180,11 +184,12 @@ pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Lease>> {
         .collect()
 }
 
-/// Leases that ended without a settlement, oldest first.
+/// Leases that came to their end without a settlement, oldest first. A cancelled one costs nothing.
 pub fn unsettled(connection: &Connection) -> Result<Vec<Lease>> {
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM leases WHERE settled = 0 AND state <> 'active' ORDER BY lease_seq"
+            "SELECT {COLUMNS} FROM leases
+             WHERE settled = 0 AND state <> 'active' AND state <> 'cancelled' ORDER BY lease_seq"
         ))?
         .query_map([], from_row)?
         .collect()
@@ -195,8 +200,9 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO leases (lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min,
-                                 duration_sec, hold, state, created_at, ends_at)
-             VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, :hold, 'active', :created, :ends)",
+                                 duration_sec, hold, state, created_at, ends_at, back_since)
+             VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, 
+                     :hold, 'active', :created, :ends, :created)",
         )?
         .execute(named_params! {
             ":id": lease.lease_id,
@@ -245,16 +251,26 @@ pub fn lengthen(
     Ok(())
 }
 
-/// Sets how long a lease was interrupted, and since when it is.
-pub fn set_interruption(
+/// Notes since when a lease is interrupted.
+pub fn open_interruption(connection: &Connection, id: &LeaseId, since: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET interrupted_since = ?2 WHERE lease_id = ?1")?
+        .execute((id, since))?;
+    Ok(())
+}
+
+/// Notes how long a lease was interrupted in all, and that its worker is back.
+pub fn close_interruption(
     connection: &Connection,
     id: &LeaseId,
     interrupted: i64,
-    since: Option<Timestamp>,
+    back_since: Timestamp,
 ) -> Result<()> {
     connection
-        .prepare_cached("UPDATE leases SET interrupted = ?2, interrupted_since = ?3 WHERE lease_id = ?1")?
-        .execute((id, interrupted, since))?;
+        .prepare_cached(
+            "UPDATE leases SET interrupted = ?2, interrupted_since = NULL, back_since = ?3 WHERE lease_id = ?1",
+        )?
+        .execute((id, interrupted, back_since))?;
     Ok(())
 }
 

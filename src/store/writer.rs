@@ -32,6 +32,21 @@ impl<E> Deref for Scope<'_, E> {
     }
 }
 
+impl Database {
+    /// Runs `job` in one transaction, all or nothing; its events are told to nobody. For commands that
+    /// work on a database which no server holds.
+    pub fn write_alone<E, T, X, F>(&mut self, job: F) -> Result<T, X>
+    where
+        X: From<StoreError>,
+        F: FnOnce(&mut Scope<'_, E>) -> Result<T, X>,
+    {
+        let transaction = self.connection.transaction().map_err(StoreError::from)?;
+        let done = job(&mut Scope { connection: &transaction, events: &mut Vec::new() })?;
+        transaction.commit().map_err(|error| StoreError::NotStored(error.to_string()))?;
+        Ok(done)
+    }
+}
+
 pub(super) struct Writer<E> {
     queues: Mutex<Option<Queues<E>>>,
     thread: Mutex<Option<JoinHandle<()>>>,

@@ -1,0 +1,211 @@
+//! Rules that were once wrong, and callers that race.
+
+use serde_json::json;
+
+use super::testbed::{BARE_HASH, Bed, address, key};
+use super::{Actor, Refusal, accounts, blocks, leases, settlement};
+use crate::base::{AccountId, Amount, Timestamp};
+use crate::chain::{Rules, Submission, check, simulator};
+use crate::pow::{Difficulty, Verifier};
+use crate::store::StoreError;
+use crate::store::leases::Lease;
+use crate::store::settlements::Settlement;
+
+fn stop(bed: &Bed, lease: &Lease) -> Settlement {
+    let id = lease.lease_id.clone();
+    bed.write(move |scope, fleet, now| leases::stop(scope, fleet, &Actor::Unrestricted, &id, now)).unwrap()
+}
+
+fn stored(bed: &Bed, lease: &Lease) -> Lease {
+    let id = lease.lease_id.clone();
+    bed.store.read::<_, StoreError, _>(|c| Ok(crate::store::leases::get(c, &id)?)).unwrap().unwrap()
+}
+
+const SECOND: i64 = 1_000_000;
+
+#[test]
+fn an_absence_whose_end_is_noticed_twice_is_taken_off_once() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    bed.pass(100);
+    assert_eq!(stored(&bed, &lease).interrupted_since, Some(lease.created_at));
+    // The watchdog sees the worker back before the message that says so is dealt with.
+    bed.fleet.registered(&lease.worker_id, bed.clock.now());
+    bed.pass(0);
+    let (worker, since) = (lease.worker_id.clone(), lease.created_at);
+    bed.write(move |scope, _, now| leases::resume(scope, &worker, since, now)).unwrap();
+    bed.pass(20);
+    assert_eq!(stop(&bed, &lease).billed, 20 * SECOND);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn an_absence_that_a_restart_forgot_is_not_taken_off_again() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    bed.pass(100);
+    bed.beat("rig");
+    // What the restarted platform knows is older than what the lease has counted.
+    let worker = lease.worker_id.clone();
+    let resumed = lease.created_at;
+    bed.pass(10);
+    bed.write(move |scope, _, now| leases::resume(scope, &worker, resumed, now)).unwrap();
+    assert_eq!(stored(&bed, &lease).interrupted, 110 * SECOND);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn time_away_after_a_leases_end_is_not_taken_off() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 200).unwrap();
+    bed.pass(80);
+    bed.beat("rig");
+    bed.pass(100);
+    // Nobody looked at the lease's end, and the worker comes back later still.
+    bed.clock.advance(std::time::Duration::from_secs(100));
+    bed.beat("rig");
+    bed.pass(0);
+    let settlement = bed
+        .store
+        .read::<_, StoreError, _>(|c| Ok(crate::store::settlements::of_lease(c, &lease.lease_id)?))
+        .unwrap()
+        .unwrap();
+    assert_eq!(settlement.billed, 80 * SECOND);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn a_silence_that_outlasts_the_lease_is_judged_at_its_end() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 50).unwrap();
+    bed.pass(500);
+    let (ended, started) = (stored(&bed, &lease), lease.created_at);
+    assert_eq!(
+        (ended.ended_at, ended.interrupted),
+        (Some(started.plus(std::time::Duration::from_secs(50))), 0)
+    );
+}
+
+#[test]
+fn another_accounts_block_on_the_chain_proves_no_full_hash() {
+    let bed = Bed::new();
+    bed.register("rig", Some(address(1))).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    let key = key(&lease.prefix.to_string(), 1);
+    bed.submit(&key, &address(1));
+    let forged = "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAAAAAAA$XEN11";
+    let renter = Some(lease.consumer_address);
+    let recorded = bed.report("rig", Some(&lease.lease_id), &key, renter, forged).unwrap();
+    assert_eq!(recorded, blocks::Recorded::Pending);
+    let policy = bed.policy.clone();
+    bed.write(move |scope, _, _| blocks::decide(scope, &policy, &key, false)).unwrap();
+    assert_eq!(stored(&bed, &lease).blocks_found, 0);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn all_blocks_of_a_lease_are_found_on_the_chain_however_many() {
+    const LOST: u32 = 2300;
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    let (verifier, easy) = (Verifier::new(), Difficulty::new(1).unwrap());
+    let submissions: Vec<_> = (0..LOST)
+        .map(|number| {
+            let key = key(&lease.prefix.to_string(), number);
+            let body = json!({"key": key, "account": lease.consumer_address, "hash_to_verify": BARE_HASH});
+            let submission = Submission::from_json(body.as_object().unwrap()).unwrap();
+            check(submission, bed.clock.now(), &Rules::default(), easy, &verifier).unwrap()
+        })
+        .collect();
+    bed.write(move |scope, _, now| {
+        for checked in &submissions {
+            assert!(simulator::record(scope, now, &Rules::default(), checked)?.is_ok());
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(stop(&bed, &lease).blocks_found, i64::from(LOST));
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn a_cancelled_lease_costs_nothing() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    bed.write(move |scope, _, _| {
+        scope.execute(
+            "UPDATE leases SET state = 'cancelled', hold = 0, ended_at = created_at + 60000000",
+            [],
+        )?;
+        scope.execute("UPDATE accounts SET held = 0", [])?;
+        scope.execute("UPDATE workers SET state = 'AVAILABLE'", [])?;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(bed.write(|scope, _, now| settlement::settle_unsettled(scope, now)).unwrap(), 0);
+    assert!(stored(&bed, &lease).ended_at.is_some());
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn of_many_who_rent_one_worker_at_once_exactly_one_gets_it() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    for _round in 0..20 {
+        let results: Vec<Result<Lease, Refusal>> = std::thread::scope(|threads| {
+            let renters: Vec<_> = (0..8)
+                .map(|n| {
+                    let consumer = if n % 2 == 0 { "consumer-1" } else { "consumer-2" };
+                    let bed = &bed;
+                    threads.spawn(move || bed.rent(consumer, Some("rig"), 60))
+                })
+                .collect();
+            renters.into_iter().map(|renter| renter.join().unwrap()).collect()
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), 1);
+        assert!(lost.iter().all(|lost| matches!(lost, Err(Refusal::NotFound(_)))), "{lost:?}");
+        let lease = won.into_iter().next().unwrap().unwrap();
+        assert!(bed.audit().is_clean());
+        stop(&bed, &lease);
+        bed.beat("rig");
+    }
+}
+
+#[test]
+fn deposits_and_withdrawals_at_once_neither_vanish_nor_pay_twice() {
+    let bed = Bed::new();
+    let id: AccountId = "consumer-2".parse().unwrap();
+    let coins = |coins: i64| Amount::from_millionths(coins * 1_000_000);
+    let paid: usize = std::thread::scope(|threads| {
+        let out: Vec<_> = (0..20)
+            .map(|_| {
+                let (bed, id) = (&bed, id.clone());
+                threads.spawn(move || {
+                    let take =
+                        bed.write(move |scope, _, now| accounts::withdraw(scope, &id, coins(500), None, now));
+                    usize::from(take.is_ok())
+                })
+            })
+            .collect();
+        out.into_iter().map(|taker| taker.join().unwrap()).sum()
+    });
+    assert_eq!(paid, 1);
+    std::thread::scope(|threads| {
+        for _ in 0..60 {
+            let (bed, id) = (&bed, id.clone());
+            threads.spawn(move || {
+                bed.write(move |scope, _, now| accounts::deposit(scope, &id, coins(1), now)).unwrap()
+            });
+        }
+    });
+    let account = bed.write(move |scope, _, _: Timestamp| accounts::get(scope, &id)).unwrap();
+    assert_eq!(account.balance, coins(60));
+    assert!(bed.audit().is_clean());
+}

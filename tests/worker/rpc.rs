@@ -1,0 +1,76 @@
+//! A chain that takes every block and remembers it.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use xenblocks::base::thread::spawn_connection;
+
+type Submitted = Arc<Mutex<HashMap<String, Value>>>;
+
+pub struct Rpc {
+    port: u16,
+    submitted: Submitted,
+}
+
+impl Rpc {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rpc = Rpc { port: listener.local_addr().unwrap().port(), submitted: Submitted::default() };
+        let submitted = rpc.submitted.clone();
+        spawn_connection("rpc", move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let submitted = submitted.clone();
+                spawn_connection("rpc-client", move || while serve(&stream, &submitted).is_some() {})
+                    .unwrap();
+            }
+        })
+        .unwrap();
+        rpc
+    }
+
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What was submitted with this key; it must have been.
+    pub fn submitted(&self, key: &str) -> Value {
+        self.submitted.lock().unwrap()[key].clone()
+    }
+}
+
+fn serve(stream: &TcpStream, submitted: &Submitted) -> Option<()> {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    reader.read_line(&mut request).ok().filter(|read| *read > 0)?;
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).ok()?;
+    let answer = if request.starts_with("GET /difficulty ") {
+        r#"{"difficulty":"11"}"#
+    } else {
+        assert!(request.starts_with("POST /verify "), "{request}");
+        let block: Value = serde_json::from_slice(&body).unwrap();
+        submitted.lock().unwrap().insert(block["key"].as_str().unwrap().to_owned(), block);
+        r#"{"message":"Hash verified successfully and block saved."}"#
+    };
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+    let mut stream = stream;
+    stream.write_all((head + answer).as_bytes()).ok()
+}
