@@ -6,6 +6,7 @@ mod arguments;
 mod blocks;
 mod books;
 mod chain;
+mod demo;
 mod miner;
 mod play;
 mod server;
@@ -43,6 +44,8 @@ enum Command {
     Server(server::Arguments),
     /// Run a whole marketplace to look at: server, simulated fleet, and a worker that really hashes.
     Play(play::Arguments),
+    /// Show one rental from start to settlement, and check that every number adds up.
+    Demo(demo::Arguments),
     /// Mine on this machine, for yourself and for whoever rents it.
     Worker(miner::Arguments),
     /// Run the simulated chain alone.
@@ -104,6 +107,7 @@ pub fn run() -> Result<(), CliError> {
     match arguments.command {
         Command::Server(arguments) => server::run(arguments),
         Command::Play(arguments) => play::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Worker(arguments) => miner::run(arguments),
         Command::Simulate(arguments) => simulators::simulate(arguments),
         Command::Fleet(arguments) => simulators::fleet(arguments),
