@@ -92,8 +92,9 @@ CREATE TABLE settlements (
     CHECK (total_cost = provider_payment + platform_fee)
 ) STRICT;
 
-CREATE INDEX settlements_by_worker ON settlements (worker_id, settlement_id);
-CREATE INDEX settlements_by_consumer ON settlements (consumer_id, settlement_id);
+-- With the sums that pages show, so that those are taken from the index alone.
+CREATE INDEX settlements_by_worker ON settlements (worker_id, settlement_id, provider_payment);
+CREATE INDEX settlements_by_consumer ON settlements (consumer_id, settlement_id, total_cost);
 
 CREATE TABLE blocks (
     block_seq      INTEGER PRIMARY KEY,
@@ -116,6 +117,7 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_by_lease ON blocks (lease_id, block_seq);
 CREATE INDEX blocks_by_worker ON blocks (worker_id, block_seq);
+CREATE INDEX blocks_self_mined ON blocks (worker_id, lease_id) WHERE lease_id IS NULL;
 CREATE INDEX blocks_by_time ON blocks (created_at);
 CREATE INDEX blocks_pending ON blocks (block_seq) WHERE pending = 1;
 

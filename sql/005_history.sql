@@ -8,7 +8,8 @@ CREATE TABLE hashrate_snapshots (
     PRIMARY KEY (worker_id, taken_at)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX hashrate_snapshots_by_time ON hashrate_snapshots (taken_at);
+-- Charts over the whole fleet read this index alone.
+CREATE INDEX hashrate_snapshots_by_time ON hashrate_snapshots (taken_at, hashrate, active_gpus);
 
 CREATE TABLE wallet_snapshots (
     address           TEXT    NOT NULL COLLATE NOCASE,
@@ -16,7 +17,9 @@ CREATE TABLE wallet_snapshots (
     resolution        TEXT    NOT NULL CHECK (resolution IN ('hour', 'day')),
     -- The beginning of the hour or day.
     period_start      INTEGER NOT NULL,
+    -- The mean of the period, and its highest moment.
     hashrate          REAL    NOT NULL,
+    peak_hashrate     REAL    NOT NULL,
     online_workers    INTEGER NOT NULL,
     total_workers     INTEGER NOT NULL,
     -- Blocks and earnings of the period itself.

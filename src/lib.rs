@@ -4,11 +4,15 @@
 pub mod api;
 pub mod auth;
 pub mod base;
+pub mod broker;
 pub mod chain;
+pub mod cli;
 pub mod fleet;
 pub mod http;
+pub mod jobs;
 pub mod live;
 pub mod market;
+pub mod platform;
 pub mod pow;
 pub mod protocol;
 pub mod sim;

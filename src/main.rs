@@ -1,3 +1,13 @@
-//! The `xenblocks` program.
+//! The `xenblocks` program: see `xenblocks --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match xenblocks::cli::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            xenblocks::cli::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -3,108 +3,24 @@
 
 #[path = "support/http_client.rs"]
 mod http_client;
+#[path = "support/http_house.rs"]
+mod http_house;
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
+use std::net::Shutdown;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use http_client::Client;
-use rouille::{Request, Response, ResponseBody};
+use crossbeam_channel::bounded;
+use http_house::House;
+use proptest::prelude::*;
+use rouille::Response;
 use xenblocks::base::limits;
-use xenblocks::base::thread::{Death, deathwatch};
-use xenblocks::http::{Config, Handler, HttpError, Reply, Server, Timeouts, handler, json};
+use xenblocks::base::thread::deathwatch;
+use xenblocks::http::{Config, HttpError, Server, Timeouts, handler};
 
-struct House {
-    server: Option<Server>,
-    addr: SocketAddr,
-    deaths: Receiver<Death>,
-    /// A request for `/wait` says here that it runs, and waits to be let go.
-    entered: Receiver<()>,
-    leave: Sender<()>,
-}
-
-impl House {
-    fn new() -> Self {
-        Self::with(|_| ())
-    }
-
-    fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let (enter, entered) = bounded(16);
-        let (leave, left) = bounded(16);
-        let mut config = Config::new("http", "127.0.0.1:0".parse().unwrap());
-        change(&mut config);
-        let (watch, deaths) = deathwatch();
-        let server = Server::start(config, &watch, routes(enter, left)).unwrap();
-        House { addr: server.local_addr(), server: Some(server), deaths, entered, leave }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(self.addr)
-    }
-
-    /// A fresh client still gets its answer.
-    fn assert_alive(&self) {
-        let answer = self.client().send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer();
-        assert_eq!((answer.status, answer.text()), (200, r#"{"ok":true}"#));
-        assert!(self.deaths.try_recv().is_err());
-    }
-
-    fn stop(&mut self) {
-        self.server.take().unwrap().stop();
-    }
-}
-
-fn routes(enter: Sender<()>, left: Receiver<()>) -> Arc<Handler> {
-    handler(move |request: &Request| {
-        let response = match request.url().as_str() {
-            "/json" => json(200, r#"{"ok":true}"#.to_owned()),
-            "/echo" => {
-                let mut body = Vec::new();
-                request.data().unwrap().read_to_end(&mut body).unwrap();
-                Response::from_data("application/octet-stream", body)
-            }
-            "/what" => {
-                let (method, url) = (request.method(), request.raw_url());
-                Response::text(format!(
-                    "{method} {url} {:?} {}",
-                    request.header("host"),
-                    request.remote_addr().ip()
-                ))
-            }
-            "/panic" => panic!("the handler is broken"),
-            "/big" => Response::from_data("text/plain", vec![b'x'; 5_000_000]),
-            "/stream" => Response {
-                data: ResponseBody::from_reader(std::io::repeat(b'y').take(100_000)),
-                ..Response::text("")
-            },
-            "/short" => Response {
-                data: ResponseBody::from_reader_and_size(std::io::repeat(b'z').take(10), 20),
-                ..Response::text("")
-            },
-            "/nothing" => Response::empty_204(),
-            "/split" => Response::text("x").with_additional_header("X-Evil", "a\r\nX-Split: b"),
-            "/wait" => {
-                enter.send(()).unwrap();
-                left.recv().unwrap();
-                Response::text("waited")
-            }
-            "/ws" => {
-                return Reply::WebSocket(Box::new(|socket| {
-                    let (stream, unread) = socket.into_parts();
-                    (&*stream).write_all(&unread).unwrap();
-                    let mut byte = [0];
-                    while let Ok(1) = (&*stream).read(&mut byte) {
-                        (&*stream).write_all(&byte.map(|byte| byte.to_ascii_uppercase())).unwrap();
-                    }
-                }));
-            }
-            _ => Response::empty_404(),
-        };
-        response.into()
-    })
-}
+const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Each of these is answered with its status, as JSON, and the connection is closed after it.
 #[test]
@@ -302,11 +218,7 @@ fn slow_clients_are_let_go_and_hold_nobody_up() {
     // A client that does not read a large answer loses its connection.
     let mut deaf = house.client();
     deaf.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20));
-    let started = Instant::now();
-    while house.server.as_ref().unwrap().connections() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(8), "the connection was not let go");
-        std::thread::yield_now();
-    }
+    house.await_connections(0);
     house.assert_alive();
 }
 
@@ -330,7 +242,8 @@ fn the_cap_is_answered_503_and_gives_way_again() {
     let house = House::with(|config| config.connections_max = 2);
     let (mut first, mut second) = (house.client(), house.client());
     for client in [&mut first, &mut second] {
-        assert_eq!(client.send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer().status, 200);
+        client.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+        house.entered.recv_timeout(Duration::from_secs(8)).unwrap();
     }
     for _ in 0..40 {
         let mut over = house.client();
@@ -339,14 +252,66 @@ fn the_cap_is_answered_503_and_gives_way_again() {
         assert_eq!(answer.text(), r#"{"detail":"Too many connections, try again later"}"#);
         assert!(over.is_closed());
     }
-    drop(first);
-    let started = Instant::now();
-    while house.server.as_ref().unwrap().connections() > 1 {
-        assert!(started.elapsed() < Duration::from_secs(8));
-        std::thread::yield_now();
+    for _ in 0..2 {
+        house.leave.send(()).unwrap();
     }
+    for client in [&mut first, &mut second] {
+        assert_eq!(client.answer().text(), "waited");
+    }
+    drop(first);
+    house.await_connections(1);
     house.assert_alive();
     assert_eq!(second.send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer().status, 200);
+}
+
+#[test]
+fn idle_connections_make_room() {
+    let house = House::with(|config| config.connections_max = 2);
+    let mut upgraded = house.client();
+    assert_eq!(upgraded.send(UPGRADE).answer().status, 101);
+    let mut idle = house.client();
+    assert_eq!(idle.send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer().status, 200);
+    for _ in 0..40 {
+        // A connection is idle a moment after its answer has arrived: until then there is no room.
+        let admitted = || {
+            let mut client = house.client();
+            let status = client.send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer().status;
+            (status == 200).then_some(client)
+        };
+        let next = std::iter::repeat_with(admitted).take(1000).flatten().next().unwrap();
+        assert!(idle.is_closed(), "the one that was idle had to go");
+        idle = next;
+    }
+    assert_eq!(upgraded.send("still").bytes(5), b"STILL");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever is broken, wherever it is cut: the conversation ends, and the server lives on.
+    #[test]
+    fn damaged_streams_end(at in 0usize..260, damage in prop::collection::vec(any::<u8>(), 0..6), cut in 1usize..300) {
+        static HOUSE: LazyLock<House> = LazyLock::new(House::new);
+        let mut bytes = b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello\
+            POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+            3;ext=1\r\nabc\r\n0a\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n\
+            GET /json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            .to_vec();
+        let at = at.min(bytes.len());
+        let end = (at + damage.len()).min(bytes.len());
+        bytes.splice(at..end, damage);
+        let mut client = HOUSE.client();
+        for part in bytes.chunks(cut) {
+            client.send(part);
+        }
+        // An error is a client that is already cut off.
+        let _ = client.stream().shutdown(Shutdown::Write);
+        let mut answers = Vec::new();
+        let ended = client.stream().read_to_end(&mut answers);
+        prop_assert!(ended.is_ok() || ended.unwrap_err().kind() == std::io::ErrorKind::ConnectionReset);
+        prop_assert!(!answers.windows(5).any(|window| window == b" 500 "));
+        HOUSE.assert_alive();
+    }
 }
 
 #[test]
@@ -360,16 +325,9 @@ fn clients_that_break_off_anywhere_leave_nothing_behind() {
     half.send(whole).stream().shutdown(Shutdown::Write).unwrap();
     assert_eq!(half.answer().text(), "hello", "a client may end its side and still read");
     drop(half);
-    let started = Instant::now();
-    while house.server.as_ref().unwrap().connections() > 0 {
-        assert!(started.elapsed() < Duration::from_secs(8));
-        std::thread::yield_now();
-    }
+    house.await_connections(0);
     house.assert_alive();
 }
-
-const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[test]
 fn a_connection_can_be_taken_over() {

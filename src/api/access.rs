@@ -13,6 +13,8 @@ pub enum Access {
     Open,
     /// Only with a credential, in both modes.
     Credential,
+    /// Only with a credential, in both modes; refused in the words of `GET /api/auth/me`.
+    Identity,
     /// Only with the token of a signed-in wallet, in both modes.
     Wallet,
     /// Anybody in open mode, else administrators; an account that shows itself is refused in both.
@@ -27,6 +29,7 @@ impl Access {
             (Access::Administrator, Caller::Account(_)) => Err(ApiError::new(403, "Admin access required")),
             (Access::Public, _) | (_, Caller::Administrator | Caller::Account(_)) => Ok(()),
             (Access::Open | Access::Administrator, Caller::Nobody) if mode == Mode::Open => Ok(()),
+            (Access::Identity, Caller::Nobody) => Err(AuthError::Credentials.into()),
             (_, Caller::Nobody) => Err(AuthError::Missing.into()),
         }
     }

@@ -1,5 +1,6 @@
 //! One request, received: matched, its caller known and let in.
 
+use std::cell::OnceCell;
 use std::io::Read;
 use std::net::IpAddr;
 
@@ -24,6 +25,7 @@ pub struct Call<'a> {
     pub now: Timestamp,
     mode: Mode,
     parameters: Vec<String>,
+    bytes: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Call<'a> {
@@ -35,7 +37,7 @@ impl<'a> Call<'a> {
         let mode = api.auth.mode();
         found.route.access.check(mode, &caller)?;
         let Found { route, parameters } = found;
-        Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters })
+        Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters, bytes: OnceCell::new() })
     }
 
     /// On whose behalf the market is asked: in open mode nobody in particular may do everything,
@@ -61,6 +63,11 @@ impl<'a> Call<'a> {
         &self.parameters[0]
     }
 
+    /// The path's second parameter.
+    pub fn second_parameter(&self) -> &str {
+        &self.parameters[1]
+    }
+
     /// The path's parameter as a worker's id; what cannot be one is 404.
     pub fn worker_id(&self) -> Result<WorkerId, ApiError> {
         self.parameter().parse().map_err(|_| ApiError::new(404, "Worker not found"))
@@ -82,24 +89,40 @@ impl<'a> Call<'a> {
     }
 
     /// The body's bytes.
-    pub fn bytes(&self) -> Result<Vec<u8>, ApiError> {
+    pub fn bytes(&self) -> Result<&[u8], ApiError> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(bytes);
+        }
         let mut bytes = Vec::new();
-        let data = self.request.data();
-        if let Some(mut data) = data {
+        if let Some(mut data) = self.request.data() {
             data.read_to_end(&mut bytes).map_err(|error| ApiError::internal(&error))?;
         }
-        Ok(bytes)
+        Ok(self.bytes.get_or_init(|| bytes))
     }
 
     /// The JSON body, to be taken apart.
     pub fn body(&self) -> Result<Body, ApiError> {
-        Body::parse(&self.bytes()?, self.request.header("Content-Type"))
+        Body::parse(self.bytes()?, self.request.header("Content-Type"))
+    }
+
+    /// The JSON body of a route that takes any dictionary.
+    pub fn dictionary(&self) -> Result<Body, ApiError> {
+        Body::parse_dictionary(self.bytes()?, self.request.header("Content-Type"))
     }
 
     /// Where the request came from.
     pub fn peer(&self) -> IpAddr {
-        self.request.remote_addr().ip()
+        origin(self.request)
     }
+}
+
+/// Where a request came from: what the proxy on this machine says, if one has forwarded it.
+pub(super) fn origin(request: &Request) -> IpAddr {
+    let peer = request.remote_addr().ip();
+    let forwarded = request.header("X-Forwarded-For").filter(|_| peer.is_loopback());
+    // Our proxy has added the last one; those before are whatever its client sent.
+    let last = forwarded.and_then(|list| list.rsplit(',').next());
+    last.and_then(|address| address.trim().parse().ok()).unwrap_or(peer)
 }
 
 fn bearer(request: &Request) -> Option<&str> {

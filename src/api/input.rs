@@ -17,6 +17,16 @@ pub struct Body {
 impl Body {
     /// Parses a body that must be a JSON object, sent as JSON.
     pub fn parse(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ApiError> {
+        const TEXT: &str = "Input should be a valid dictionary or object to extract fields from";
+        Self::parse_as(bytes, content_type, "model_attributes_type", TEXT)
+    }
+
+    fn parse_as(
+        bytes: &[u8],
+        content_type: Option<&str>,
+        otherwise: &str,
+        text: &str,
+    ) -> Result<Self, ApiError> {
         if bytes.is_empty() {
             return Err(ApiError::validation(vec![problem(
                 "missing",
@@ -32,16 +42,13 @@ impl Body {
         };
         match value {
             Value::Object(object) => Ok(Body { object, problems: Vec::new() }),
-            other => {
-                const TEXT: &str = "Input should be a valid dictionary or object to extract fields from";
-                Err(ApiError::validation(vec![problem(
-                    "model_attributes_type",
-                    &json!(["body"]),
-                    TEXT,
-                    &other,
-                )]))
-            }
+            other => Err(ApiError::validation(vec![problem(otherwise, &json!(["body"]), text, &other)])),
         }
+    }
+
+    /// The same for a route that takes any dictionary; what is none is refused in other words.
+    pub fn parse_dictionary(bytes: &[u8], content_type: Option<&str>) -> Result<Self, ApiError> {
+        Self::parse_as(bytes, content_type, "dict_type", "Input should be a valid dictionary")
     }
 
     /// All fields, for bodies that are stored or passed on.
@@ -347,68 +354,5 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn problems(error: ApiError) -> Vec<(String, String)> {
-        let response = error.into_response();
-        let (mut reader, _) = response.data.into_reader_and_size();
-        let value: Value = serde_json::from_reader(&mut reader).unwrap();
-        let list = value["detail"].as_array().unwrap().clone();
-        list.iter().map(|p| (p["type"].as_str().unwrap().into(), p["loc"].to_string())).collect()
-    }
-
-    fn body(text: &str) -> Body {
-        Body::parse(text.as_bytes(), Some("application/json")).unwrap()
-    }
-
-    #[test]
-    fn all_that_is_wrong_is_listed_in_order() {
-        let mut body = body(r#"{"b": "x", "c": 1.5, "d": [], "e": "7", "f": true}"#);
-        body.text("a");
-        body.number("b");
-        body.integer("c");
-        body.object_or_empty("d");
-        assert_eq!((body.integer("e"), body.integer("f")), (7, 1));
-        let found = problems(body.finish().unwrap_err());
-        let kinds: Vec<&str> = found.iter().map(|(kind, _)| kind.as_str()).collect();
-        assert_eq!(kinds, ["missing", "float_parsing", "int_from_float", "dict_type"]);
-        assert_eq!(found[0].1, r#"["body","a"]"#);
-    }
-
-    #[test]
-    fn what_is_no_json_object_is_refused() {
-        for (text, content_type, kind) in [
-            ("", Some("application/json"), "missing"),
-            ("{", Some("application/json"), "json_invalid"),
-            (r#"{"a": 1e999}"#, Some("application/json"), "json_invalid"),
-            (r#"{"a": NaN}"#, Some("application/json"), "json_invalid"),
-            ("[1]", Some("application/json; charset=utf-8"), "model_attributes_type"),
-            ("{}", Some("text/plain"), "model_attributes_type"),
-            ("{}", None, "model_attributes_type"),
-        ] {
-            let error = Body::parse(text.as_bytes(), content_type).err().unwrap();
-            assert_eq!(problems(error)[0].0, kind, "{text}");
-        }
-    }
-
-    #[test]
-    fn queries_are_ranges_words_and_numbers() {
-        let get = |query: &str| Request::fake_http("GET", format!("/x?{query}"), vec![], vec![]);
-        let request = get("page=0&limit=2.0&sort=up&hours=9e9&yes=on");
-        let mut query = Query::new(&request);
-        assert_eq!(query.integer("limit", 20, 1..=100), 2);
-        assert!(query.boolean("yes", false));
-        query.integer("page", 1, 1..=i64::MAX);
-        query.word("sort", "desc", &["asc", "desc"]);
-        query.number("hours", 1.0, 0.0167, 24.0);
-        let kinds: Vec<String> = problems(query.finish().unwrap_err()).into_iter().map(|p| p.0).collect();
-        assert_eq!(kinds, ["greater_than_equal", "string_pattern_mismatch", "less_than_equal"]);
-    }
-
-    #[test]
-    fn segments_are_decoded_and_broken_escapes_kept() {
-        assert_eq!(decode("a%20b%2"), "a b%2");
-        assert_eq!(decode("%ff"), "\u{fffd}");
-    }
-}
+#[path = "input_tests.rs"]
+mod tests;

@@ -4,12 +4,44 @@
 //! into types or a 422, and then handed to the market or read from the store. No SQL and no MQTT here.
 
 mod access;
+mod accounts;
+mod auth;
+mod blocks;
 mod call;
+mod chain;
 mod error;
+mod history;
+mod idempotency;
 mod input;
+mod keys;
+mod leases;
+pub mod live_feed;
+mod marketplace;
+mod memo;
+mod memos;
+mod metrics;
+mod monitoring;
+mod openapi;
+mod overview;
+mod pages;
+mod paging;
+mod privacy;
+mod provider;
+mod rate;
 mod rentals;
+mod renter;
+mod roster;
 mod router;
+mod state;
+#[cfg(test)]
+mod sweep_tests;
+mod system;
+#[cfg(test)]
+mod testing;
 mod views;
+mod wallet;
+mod worker_views;
+mod workers;
 
 use std::sync::Arc;
 
@@ -20,10 +52,11 @@ pub use access::Access;
 pub use call::Call;
 pub use error::ApiError;
 pub use router::{Method, Parameter, Route};
+pub use state::State;
 
 use crate::auth::Auth;
 use crate::base::{Clock, Timestamp, WorkerId};
-use crate::chain;
+use crate::chain::Rules;
 use crate::fleet::Fleet;
 use crate::http::{self, Reply};
 use crate::live::Hub;
@@ -40,6 +73,10 @@ pub type Answer = Result<Response, ApiError>;
 pub trait WorkerLink: Send + Sync {
     /// The ids of the clients that are connected, sorted.
     fn client_ids(&self) -> Vec<String>;
+    /// How many there are; asked for often, so cheap.
+    fn client_count(&self) -> usize;
+    /// Whether the broker takes connections and delivers.
+    fn is_up(&self) -> bool;
     /// Whether a client acts for this worker now.
     fn is_connected(&self, worker: &WorkerId) -> bool;
     /// Sends on the worker's `control` topic.
@@ -63,7 +100,7 @@ pub struct Api {
     /// What a block must show to count.
     pub policy: Policy,
     /// The embedded chain's rules; `None` with `--no-chain`.
-    pub chain: Option<chain::Rules>,
+    pub chain: Option<Rules>,
     /// Recomputes the hashes of strangers, outside the writer.
     pub verifier: Verifier,
     /// When the platform started.
@@ -72,23 +109,37 @@ pub struct Api {
     pub mqtt_port: u16,
     /// The HTTP port in use.
     pub api_port: u16,
+    /// The host (and port) that sign-in messages (EIP-4361) must be for, when the operator has said.
+    pub sign_in_domain: Option<String>,
+    /// What the API itself remembers.
+    pub state: State,
 }
 
 /// Answers every request of the platform's HTTP port.
-pub fn handler(api: Api) -> Arc<http::Handler> {
-    let api = Arc::new(api);
+pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
+    pages::prepare();
     let router = Router::new();
     http::handler(move |request| answer(&api, &router, request))
 }
 
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
-    match router.find(request) {
-        Ok(found) => Call::receive(api, request, found)
-            .and_then(|call| (call.route.handle)(api, &call))
-            .unwrap_or_else(ApiError::into_response)
-            .into(),
-        Err(error) => error.into_response().into(),
+    if request.raw_url().split('?').next() == Some(live_feed::PATH) {
+        return live_feed::reply(api, request);
     }
+    if let Some(page) = pages::find(request) {
+        return page.into();
+    }
+    let response = respond(api, router, request).unwrap_or_else(ApiError::into_response);
+    api.state.answers.count(response.status_code);
+    response.into()
+}
+
+fn respond(api: &Api, router: &Router, request: &Request) -> Answer {
+    let found = router.find(request)?;
+    rate::admit_address(api, request, found.route)?;
+    let call = Call::receive(api, request, found)?;
+    rate::admit_account(api, &call)?;
+    (call.route.handle)(api, &call)
 }
 
 /// A 200 with this value as JSON.
@@ -98,4 +149,20 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Answer {
 }
 
 /// The resources, in the order of the API's description.
-const RESOURCES: &[&[Route]] = &[rentals::ROUTES];
+const RESOURCES: &[&[Route]] = &[
+    system::ROUTES,
+    auth::ROUTES,
+    keys::ROUTES,
+    accounts::ROUTES,
+    rentals::ROUTES,
+    leases::ROUTES,
+    blocks::ROUTES,
+    workers::ROUTES,
+    marketplace::ROUTES,
+    overview::ROUTES,
+    monitoring::ROUTES,
+    provider::ROUTES,
+    renter::ROUTES,
+    wallet::ROUTES,
+    chain::ROUTES,
+];

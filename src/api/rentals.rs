@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::idempotency::once;
 use super::router::{Method, Parameter, Route};
 use super::views::SettlementView;
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{Caller, Role};
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
+use crate::market::Actor;
 use crate::market::leases::{self, RentRequest};
-use crate::market::{Actor, Refusal};
 use crate::store::leases::Lease;
 
 const RENT_BODY: &[Parameter] = &[
@@ -122,8 +123,7 @@ fn rent(api: &Api, call: &Call<'_>) -> Answer {
             .transpose()?,
     };
     let (fleet, now) = (api.fleet.clone(), call.now);
-    let lease = api.store.write::<_, Refusal, _>(move |scope| leases::rent(scope, &fleet, &request, now))?;
-    json(&Rented::from(lease))
+    once(api, call, move |scope| Ok(Rented::from(leases::rent(scope, &fleet, &request, now)?)))
 }
 
 /// Who pays: the account named, which must be the caller's own if the caller has shown one.
@@ -153,11 +153,11 @@ fn optional_address(text: &str) -> Result<Option<EthAddress>, ApiError> {
 }
 
 #[derive(Serialize)]
-struct Stopped<'a> {
-    lease_id: &'a LeaseId,
+struct Stopped {
+    lease_id: LeaseId,
     state: &'static str,
     blocks_found: i64,
-    settlement: SettlementView<'a>,
+    settlement: SettlementView,
 }
 
 fn stop(api: &Api, call: &Call<'_>) -> Answer {
@@ -166,12 +166,13 @@ fn stop(api: &Api, call: &Call<'_>) -> Answer {
     body.finish()?;
     let lease: LeaseId = lease.parse().map_err(|_| ApiError::new(404, "Lease not found or not active"))?;
     let (actor, fleet, now) = (call.actor()?, api.fleet.clone(), call.now);
-    let settlement =
-        api.store.write::<_, Refusal, _>(move |scope| leases::stop(scope, &fleet, &actor, &lease, now))?;
-    json(&Stopped {
-        lease_id: &settlement.lease_id,
-        state: "completed",
-        blocks_found: settlement.blocks_found,
-        settlement: SettlementView::from(&settlement),
+    once(api, call, move |scope| {
+        let settlement = leases::stop(scope, &fleet, &actor, &lease, now)?;
+        Ok(Stopped {
+            lease_id: settlement.lease_id.clone(),
+            state: "completed",
+            blocks_found: settlement.blocks_found,
+            settlement: SettlementView::new(settlement, true),
+        })
     })
 }

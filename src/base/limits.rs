@@ -14,7 +14,7 @@ pub const DEATHS_QUEUED_MAX: usize = 8;
 
 // --- HTTP -------------------------------------------------------------------------------------
 
-/// Connections served at once; the next ones are answered 503.
+/// Connections served at once; idle ones make room for further ones, which else are answered 503.
 pub const HTTP_CONNECTIONS_MAX: usize = 1024;
 /// Connections that the kernel completes before we accept them: a whole fleet of pages reloading.
 pub const HTTP_BACKLOG: i32 = 1024;
@@ -44,12 +44,36 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 1024 * 1024;
 /// For requests in flight when the server stops.
 pub const HTTP_STOP_TIME_MAX: Duration = Duration::from_millis(2500);
 
+// --- REST -------------------------------------------------------------------------------------
+
+/// Requests of one address at once, in closed mode: a page of the app asks for ten things.
+pub const RATE_ADDRESS_BURST: u32 = 200;
+/// Then one each: 50 a second, an office of dashboards behind one address.
+pub const RATE_ADDRESS_INTERVAL: Duration = Duration::from_millis(20);
+/// Requests of one account at once, in closed mode.
+pub const RATE_ACCOUNT_BURST: u32 = 200;
+/// Then one each: 50 a second.
+pub const RATE_ACCOUNT_INTERVAL: Duration = Duration::from_millis(20);
+/// Nonces, signatures, registrations and logins of one address at once.
+pub const RATE_SIGN_IN_BURST: u32 = 20;
+/// Then one each: a person signs in twice a day, a signature's check takes 0.2 ms.
+pub const RATE_SIGN_IN_INTERVAL: Duration = Duration::from_secs(2);
+/// Buckets of one kind that are kept because they are not full: 16 bytes each, 1 MiB.
+pub const RATE_BUCKETS_MAX: usize = 65_536;
+/// How long the answer to "is the writer alive" holds, and a probe may take.
+pub const READY_HOLDS: Duration = Duration::from_secs(1);
+/// A writer that has not stored anything in this time is not ready.
+pub const READY_TIME_MAX: Duration = Duration::from_secs(2);
+
 // --- live feed --------------------------------------------------------------------------------
 
 /// Dashboards at once, unless configured (contract: web-client.md); the next is closed with 1013.
 pub const LIVE_CLIENTS_MAX: usize = 200;
 /// Batches waiting for one dashboard: with a batch each 20 ms, 2 s of a client that does not read.
 pub const LIVE_BATCHES_QUEUED_MAX: usize = 100;
+/// What the kernel holds for a dashboard (it doubles this): left alone it would take 4 MB, minutes
+/// of events, from one that does not read.
+pub const LIVE_SEND_BUFFER_BYTES: usize = 128 * 1024;
 /// A message from a dashboard; none is needed.
 pub const LIVE_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// How long events are gathered into one write.
@@ -89,6 +113,23 @@ pub const MQTT_TOPIC_BYTES_MAX: usize = 200;
 pub const MQTT_CLIENT_ID_BYTES_MAX: usize = 160;
 /// How long an acknowledgement may wait for its commit before the connection is closed instead.
 pub const MQTT_RECEIPT_TIME_MAX: Duration = Duration::from_secs(2);
+/// Sockets open beyond the clients that may connect: those that have not said CONNECT yet, and those
+/// that a takeover has ended. The next one is closed at once.
+pub const MQTT_SOCKETS_SPARE: usize = 1024;
+/// Distinct topics relayed in one life of the process: the library keeps 0.3 KiB of each for ever.
+/// Messages on further topics reach `ingest` and are acknowledged, but no subscriber.
+pub const MQTT_TOPICS_MAX: usize = 100_000;
+/// Distinct filters of workers' commands in one life of the process (two for each worker): the
+/// library keeps 6 KiB of each for ever. A further one is refused in its SUBACK.
+pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
+/// Distinct other filters in one life of the process; each may hold a log of recent messages.
+pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
+/// All retained messages together; a further one ends the connection.
+pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Workers that one client of the open mode is known to act for; further ones are served, not known.
+pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
+/// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
+pub const MQTT_UNRELEASED_MAX: usize = 64;
 /// Publishes handed to `ingest` and not yet taken; when full the gate waits (back-pressure).
 pub const INGEST_QUEUED_MAX: usize = 4096;
 
@@ -98,6 +139,8 @@ pub const INGEST_QUEUED_MAX: usize = 4096;
 pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
 /// Bulk jobs (heartbeat flushes, snapshots) waiting; when full, callers wait.
 pub const STORE_BULK_QUEUED_MAX: usize = 16;
+/// Rows that one bulk job writes: under a millisecond, so that money never waits long.
+pub const STORE_BULK_ROWS_MAX: usize = 200;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.
@@ -107,12 +150,19 @@ pub const STORE_CACHE_KIB: i64 = 2048;
 /// Committed events waiting for `dispatch`; when full the writer waits.
 pub const EVENTS_QUEUED_MAX: usize = 8192;
 
+/// Blocks waiting to be recomputed; when full they wait in the database.
+pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
+
 // --- market -----------------------------------------------------------------------------------
 
 /// Rows of one page.
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
+pub const HISTORY_ROWS_MAX: i64 = 10_000;
+/// Stretches and periods of that history that are kept encoded or summed: the app uses three.
+pub const HISTORY_KEPT_MAX: usize = 8;
 /// A lease: a year, in seconds.
 pub const LEASE_SECONDS_MAX: i64 = 366 * 86_400;
 /// Price of a worker's minute: with [`LEASE_SECONDS_MAX`] no cost leaves 64 bits of millionths.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use rouille::{Request, Response};
 
 pub use response::write_within;
-pub use server::{Config, HttpError, Server, Timeouts};
+pub use server::{Config, HttpError, Listener, Server, Timeouts};
 pub use socket::{Socket, linger};
 
 /// What a handler answers.

@@ -1,6 +1,6 @@
 //! The listener: accepts, counts, refuses beyond the cap, and stops.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,8 @@ pub struct Config {
     pub name: &'static str,
     /// Where to listen; port 0 takes a free one.
     pub addr: SocketAddr,
-    /// Connections at once, upgraded ones included; the next ones are answered 503 and closed.
+    /// Connections at once, upgraded ones included. For a further one an idle connection is closed;
+    /// when none is idle, it is answered 503.
     pub connections_max: usize,
     /// How long clients may take.
     pub timeouts: Timeouts,
@@ -81,23 +82,34 @@ pub enum HttpError {
     Thread(#[source] io::Error),
 }
 
-/// A running server.
-pub struct Server {
-    listener: Arc<TcpListener>,
+/// A socket that listens and is not served yet: who connects waits.
+pub struct Listener {
+    socket: TcpListener,
     addr: SocketAddr,
-    acceptor: JoinHandle<()>,
-    shared: Arc<Shared>,
+    config: Config,
 }
 
-impl Server {
-    /// Listens, and answers from now on.
-    pub fn start(config: Config, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Self, HttpError> {
-        let listener = listen(config.addr).map_err(|source| match source.kind() {
+impl Listener {
+    /// Takes the port.
+    pub fn bind(config: Config) -> Result<Self, HttpError> {
+        let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => HttpError::Taken(config.addr),
             _ => HttpError::Listen { addr: config.addr, source },
-        })?;
-        let addr = listener.local_addr().map_err(|source| HttpError::Listen { addr: config.addr, source })?;
-        let listener = Arc::new(listener);
+        };
+        let socket = listen(config.addr).map_err(failed)?;
+        let addr = socket.local_addr().map_err(failed)?;
+        Ok(Listener { socket, addr, config })
+    }
+
+    /// The address that it listens on, with the port that was really taken.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Answers from now on.
+    pub fn serve(self, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Server, HttpError> {
+        let Listener { socket, addr, config } = self;
+        let listener = Arc::new(socket);
         let name = config.name;
         let shared = Arc::new(Shared {
             config,
@@ -113,6 +125,21 @@ impl Server {
         })
         .map_err(HttpError::Thread)?;
         Ok(Server { listener, addr, acceptor, shared })
+    }
+}
+
+/// A running server.
+pub struct Server {
+    listener: Arc<TcpListener>,
+    addr: SocketAddr,
+    acceptor: JoinHandle<()>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Listens, and answers from now on.
+    pub fn start(config: Config, watch: &Deathwatch, handler: Arc<Handler>) -> Result<Self, HttpError> {
+        Listener::bind(config)?.serve(watch, handler)
     }
 
     /// The address that it listens on, with the port that was really taken.
@@ -159,11 +186,30 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Connections {
-    open: HashMap<u64, Arc<Connection>>,
+    /// By age: ids only grow.
+    open: BTreeMap<u64, Arc<Connection>>,
     next_id: u64,
 }
 
-/// One connection, as `stop` sees it.
+impl Connections {
+    /// Closes the oldest idle connection: its client can come again, and browsers keep several that
+    /// they do not use. Those that are closed and not gone yet are bounded too.
+    fn make_room(&self, config: &Config) -> bool {
+        let idle = self.open.values().find(|connection| !connection.busy.load(Ordering::SeqCst));
+        match idle {
+            Some(connection) if self.open.len() < config.connections_max + LEAVING_MAX => {
+                // Not to be chosen again.
+                connection.busy.store(true, Ordering::SeqCst);
+                // An error is a client that is already gone.
+                let _ = connection.stream.shutdown(Shutdown::Both);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One connection, as the listener sees it.
 pub(super) struct Connection {
     pub(super) stream: Arc<TcpStream>,
     /// A request has begun to arrive and is not answered yet, or the connection is upgraded.
@@ -174,6 +220,8 @@ pub(super) struct Connection {
 const AFTER_CUT: Duration = Duration::from_millis(400);
 /// Until descriptors or threads may be free again.
 const BACK_OFF: Duration = Duration::from_millis(50);
+/// Connections that are being closed to make room; their threads need moments to notice.
+const LEAVING_MAX: usize = 64;
 /// Refused clients whose sockets are kept open while they read why.
 const REFUSED_KEPT_MAX: usize = 16;
 
@@ -213,7 +261,7 @@ impl Membership {
     /// `None` when the server is full.
     fn new(shared: &Arc<Shared>, stream: &Arc<TcpStream>) -> Option<Self> {
         let mut connections = shared.lock();
-        if connections.open.len() >= shared.config.connections_max {
+        if connections.open.len() >= shared.config.connections_max && !connections.make_room(&shared.config) {
             return None;
         }
         let id = connections.next_id;
@@ -247,6 +295,8 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
         match listener.accept() {
             Ok((stream, peer)) => {
                 failing = false;
+                // An IPv4 client of an IPv6 listener is an IPv4 client.
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                 if let Err(stream) = admit(shared, Arc::new(stream), peer) {
                     if refused.len() == REFUSED_KEPT_MAX {
                         refused.pop_front();

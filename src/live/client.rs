@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
+use socket2::SockRef;
 use tungstenite::error::{Error, ProtocolError};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -14,7 +15,9 @@ use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use super::frame;
 use super::hub::Pace;
 use crate::base::Timestamp;
-use crate::base::limits::{HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX};
+use crate::base::limits::{
+    HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX, LIVE_SEND_BUFFER_BYTES,
+};
 use crate::base::thread::spawn_connection;
 use crate::http::{linger, write_within};
 
@@ -55,6 +58,9 @@ pub(super) fn run<S>(line: &Line, unread: Vec<u8>, outgoing: Receiver<Outgoing>,
 where
     S: AsRef<str> + Send + 'static,
 {
+    if let Err(error) = SockRef::from(&*line.stream).set_send_buffer_size(LIVE_SEND_BUFFER_BYTES) {
+        log::debug!("a dashboard keeps its large send buffer: {error}");
+    }
     let ending = Arc::new(AtomicBool::new(false));
     let (stream, skip_batches) = (Arc::clone(&line.stream), Arc::clone(&ending));
     let writer = spawn_connection("live-writer", move || {

@@ -17,6 +17,8 @@ pub enum Event {
     },
     /// A worker registered, or its state, price or listing changed.
     WorkerChanged(WorkerId),
+    /// A worker registered for the first time.
+    RosterChanged,
     /// A lease began.
     LeaseStarted {
         /// The lease.

@@ -138,14 +138,24 @@ pub fn stop(
     end(scope, fleet, lease, now)
 }
 
-/// Ends and settles every lease whose time is over; returns how many.
-pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<usize, Refusal> {
-    let due = leases::due(scope, now)?;
-    let count = due.len();
-    for lease in due {
-        end(scope, fleet, lease, now)?;
+/// Ends and settles a lease whose time is over; does nothing to one that goes on or has ended.
+pub fn expire(scope: &mut Scope<'_>, fleet: &Fleet, id: &LeaseId, now: Timestamp) -> Result<(), Refusal> {
+    let due =
+        leases::get(scope, id)?.filter(|lease| lease.state == LeaseState::Active && lease.ends_at <= now);
+    match due {
+        Some(lease) => end(scope, fleet, lease, now).map(drop),
+        None => Ok(()),
     }
-    Ok(count)
+}
+
+/// After a restart: finds blocks of active leases that the chain knows and nobody reported, and
+/// returns those leases.
+pub fn recover(scope: &mut Scope<'_>, now: Timestamp) -> Result<Vec<Lease>, Refusal> {
+    let active = leases::active(scope)?;
+    for lease in &active {
+        blocks::reconcile(scope, lease, now)?;
+    }
+    Ok(active)
 }
 
 /// Notes since when the workers of active leases are away: that time is not billed. A lease whose

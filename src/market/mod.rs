@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod audit;
 pub mod blocks;
 mod event;
+pub mod gpus;
 pub mod import;
 pub mod leases;
 pub mod ledger;

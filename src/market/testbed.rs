@@ -59,7 +59,8 @@ impl Bed {
         self.clock.advance(time);
         self.write(|scope, fleet, now| {
             leases::note_interruptions(scope, fleet, now)?;
-            leases::expire(scope, fleet, now)
+            let due = crate::store::leases::due(scope, now)?;
+            due.iter().try_for_each(|lease| leases::expire(scope, fleet, &lease.lease_id, now))
         })
         .unwrap();
     }

@@ -20,7 +20,8 @@ pub fn register(
 ) -> Result<(), Refusal> {
     open_provider_account(scope, register, now)?;
     let id = &register.worker_id;
-    let listed = workers::get(scope, id)?.is_none_or(|worker| worker.listed);
+    let known = workers::get(scope, id)?;
+    let listed = known.as_ref().is_none_or(|worker| worker.listed);
     let away = live.and_then(|live| live.away_since(now));
     let lease = match away {
         Some(since) => lease_rules::resume(scope, id, since, now)?,
@@ -32,7 +33,7 @@ pub fn register(
     if let Some(lease) = lease {
         lease_rules::assign(scope, &lease, now);
     }
-    scope.emit(Event::WorkerChanged(id.clone()));
+    scope.emit(if known.is_some() { Event::WorkerChanged(id.clone()) } else { Event::RosterChanged });
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! What a hash is made with besides its key: memory and salt.
 
 use std::fmt;
+use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -34,6 +35,13 @@ impl Difficulty {
     /// KiB, 8 or more.
     pub const fn kib(self) -> u32 {
         self.0
+    }
+}
+
+impl FromStr for Difficulty {
+    type Err = DifficultyError;
+    fn from_str(text: &str) -> Result<Self, DifficultyError> {
+        text.parse().map_err(|_| DifficultyError).and_then(Difficulty::new)
     }
 }
 

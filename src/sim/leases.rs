@@ -45,12 +45,8 @@ const MODELS: [(&str, f64); 5] =
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("simulating {} workers", plans.len());
-    let chain = config.api_port.map(|port| chain_base(&config.broker.host, port));
+    let chain = config.api_port.map(|port| format!("http://{}:{port}", config.broker.host));
     crew::run(Crew { broker: config.broker, chain, plans }, &clock, &stop)
-}
-
-fn chain_base(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("http://[{host}]:{port}") } else { format!("http://{host}:{port}") }
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {

@@ -137,11 +137,15 @@ pub fn of_wallet(connection: &Connection, address: &EthAddress) -> Result<Option
         .optional()
 }
 
-/// All accounts but the outside world, in the order they were made.
-pub fn all(connection: &Connection) -> Result<Vec<Account>> {
+/// The accounts but the outside world, in the order they were made: a page of them, or all.
+pub fn list(connection: &Connection, limit: Option<i64>, offset: i64) -> Result<Vec<Account>> {
+    // A negative limit is none to SQLite.
+    let limit = limit.unwrap_or(-1);
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM accounts WHERE origin <> 'outside' ORDER BY rowid"))?
-        .query_map([], from_row)?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM accounts WHERE origin <> 'outside' ORDER BY rowid LIMIT ?1 OFFSET ?2"
+        ))?
+        .query_map([limit, offset], from_row)?
         .collect()
 }
 

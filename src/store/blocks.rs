@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::convert::OptionalAddress;
+use super::counters::{self, Counter};
 use crate::base::{BlockKey, EthAddress, LeaseId, Timestamp, WorkerId};
 
 /// A row.
@@ -67,12 +68,63 @@ pub fn with_key(connection: &Connection, key: &BlockKey) -> Result<Option<Block>
         .optional()
 }
 
+/// A page of all blocks, newest first.
+pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks ORDER BY block_seq DESC LIMIT ?1 OFFSET ?2"))?
+        .query_map([limit, offset], from_row)?
+        .collect()
+}
+
+/// A page of a lease's blocks, oldest first.
+pub fn of_lease(connection: &Connection, lease: &LeaseId, limit: i64, offset: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE lease_id = ?1 ORDER BY block_seq LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((lease, limit, offset), from_row)?
+        .collect()
+}
+
+/// A page of the blocks without a lease, of one worker or all, newest first.
+pub fn self_mined(
+    connection: &Connection,
+    worker: Option<&WorkerId>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Block>> {
+    let of_worker = if worker.is_some() { "AND worker_id = ?1" } else { "AND ?1 IS NULL" };
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE lease_id IS NULL {of_worker}
+             ORDER BY block_seq DESC LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((worker, limit, offset), from_row)?
+        .collect()
+}
+
+/// Number of blocks without a lease, of one worker or all.
+pub fn count_self_mined(connection: &Connection, worker: Option<&WorkerId>) -> Result<i64> {
+    let Some(worker) = worker else { return counters::get(connection, Counter::BlocksSelfMined) };
+    connection
+        .prepare_cached("SELECT count(*) FROM blocks WHERE lease_id IS NULL AND worker_id = ?1")?
+        .query_row([worker], |row| row.get(0))
+}
+
 /// Blocks that wait to be looked into, oldest first.
 pub fn pending(connection: &Connection, limit: i64) -> Result<Vec<Block>> {
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM blocks WHERE pending = 1 ORDER BY block_seq LIMIT ?1"
         ))?
+        .query_map([limit], from_row)?
+        .collect()
+}
+
+/// The newest blocks, newest first.
+pub fn newest(connection: &Connection, limit: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks ORDER BY block_seq DESC LIMIT ?1"))?
         .query_map([limit], from_row)?
         .collect()
 }
@@ -118,4 +170,36 @@ pub fn decide(
         )?
         .execute((key, chain_verified, chain_block_id))?;
     Ok(())
+}
+
+/// Number of blocks since a moment, and how far they were counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// Blocks recorded at or after `since`.
+    pub blocks: i64,
+    since: Timestamp,
+    counted_to: i64,
+}
+
+/// Counts the blocks since a moment. With an earlier count only the difference is read: what has
+/// been recorded after it, and what has become too old.
+pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Timestamp) -> Result<Recent> {
+    let newest = connection
+        .prepare_cached("SELECT coalesce(max(block_seq), 0) FROM blocks")?
+        .query_row([], |row| row.get(0))?;
+    let Some(before) = before.filter(|before| before.since <= since) else {
+        let blocks = connection
+            .prepare_cached("SELECT count(*) FROM blocks WHERE created_at >= ?1")?
+            .query_row([since], |row| row.get(0))?;
+        return Ok(Recent { blocks, since, counted_to: newest });
+    };
+    let added: i64 = connection
+        .prepare_cached("SELECT count(*) FROM blocks WHERE +created_at >= ?1 AND block_seq > ?2")?
+        .query_row((since, before.counted_to), |row| row.get(0))?;
+    let expired: i64 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND block_seq <= ?3",
+        )?
+        .query_row((before.since, since, before.counted_to), |row| row.get(0))?;
+    Ok(Recent { blocks: before.blocks + added - expired, since, counted_to: newest })
 }

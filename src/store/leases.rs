@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::accounts::words;
+use super::counters::{self, Counter};
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 
 /// Where a lease stands.
@@ -128,6 +129,51 @@ pub fn active(connection: &Connection) -> Result<Vec<Lease>> {
         .collect()
 }
 
+/// A page of all leases or of those in one state, newest first.
+pub fn page(
+    connection: &Connection,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    match state {
+        Some(state) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases WHERE state = ?1 ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3"
+            ))?
+            .query_map((state, limit, offset), from_row)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM leases ORDER BY lease_seq DESC LIMIT ?1 OFFSET ?2"
+            ))?
+            .query_map((limit, offset), from_row)?
+            .collect(),
+    }
+}
+
+/// Number of active leases: at most one a worker.
+pub fn count_active(connection: &Connection) -> Result<i64> {
+    count_in(connection, LeaseState::Active)
+}
+
+/// Number of leases, all or in one state. Those completed, the many, are what the few others leave.
+pub fn count(connection: &Connection, state: Option<LeaseState>) -> Result<i64> {
+    match state {
+        None => counters::get(connection, Counter::Leases),
+        Some(LeaseState::Completed) => Ok(counters::get(connection, Counter::Leases)?
+            - count_in(connection, LeaseState::Active)?
+            - count_in(connection, LeaseState::Cancelled)?),
+        Some(few) => count_in(connection, few),
+    }
+}
+
+fn count_in(connection: &Connection, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE state = ?1")?
+        .query_row([state], |row| row.get(0))
+}
+
 /// Active leases whose time is over.
 pub fn due(connection: &Connection, now: Timestamp) -> Result<Vec<Lease>> {
     connection
@@ -234,4 +280,49 @@ pub fn count_block(connection: &Connection, id: &LeaseId) -> Result<()> {
         .prepare_cached("UPDATE leases SET blocks_found = blocks_found + 1 WHERE lease_id = ?1")?
         .execute([id])?;
     Ok(())
+}
+
+/// Number of a renter's leases in a state.
+pub fn count_of_consumer(connection: &Connection, consumer: &AccountId, state: LeaseState) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE consumer_id = ?1 AND state = ?2")?
+        .query_row((consumer, state), |row| row.get(0))
+}
+
+/// A page of a renter's leases in one state or all, newest first.
+pub fn of_consumer(
+    connection: &Connection,
+    consumer: &AccountId,
+    state: Option<LeaseState>,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Lease>> {
+    // Each part comes in order out of the index, so that together they are merged, not sorted.
+    const OF_ALL_STATES: &str = "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'active'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'completed'
+        UNION ALL SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = 'cancelled'";
+    let chosen = match state {
+        Some(_) => "SELECT lease_seq FROM leases WHERE consumer_id = ?1 AND state = ?4",
+        None => OF_ALL_STATES,
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM leases WHERE lease_seq IN
+             (SELECT lease_seq FROM ({chosen} ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3))
+         ORDER BY lease_seq DESC"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    match state {
+        Some(state) => statement.query_map((consumer, limit, offset, state), from_row)?.collect(),
+        None => statement.query_map((consumer, limit, offset), from_row)?.collect(),
+    }
+}
+
+/// Number of active leases of a wallet's workers.
+pub fn count_active_of_wallet(connection: &Connection, address: &EthAddress) -> Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM workers w
+             CROSS JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.eth_address = ?1",
+        )?
+        .query_row([address], |row| row.get(0))
 }

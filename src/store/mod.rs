@@ -6,15 +6,18 @@
 //! the commit. Nothing else in the program holds a writable connection.
 
 pub mod accounts;
+pub mod activity;
 pub mod backup;
 pub mod blocks;
 pub mod convert;
 pub mod counters;
 mod database;
 mod error;
+pub mod idempotency;
 pub mod leases;
 mod readers;
 pub mod settlements;
+pub mod snapshots;
 pub mod transactions;
 pub mod workers;
 mod writer;

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
-use crate::base::{AccountId, Amount, LeaseId, Timestamp, WorkerId};
+use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,16 @@ pub fn of_lease(connection: &Connection, lease: &LeaseId) -> Result<Option<Settl
         .optional()
 }
 
+/// A page of settlements, newest first.
+pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Settlement>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM settlements ORDER BY settlement_id DESC LIMIT ?1 OFFSET ?2"
+        ))?
+        .query_map([limit, offset], from_row)?
+        .collect()
+}
+
 /// Adds a settlement.
 pub fn insert(connection: &Connection, settlement: &Settlement) -> Result<()> {
     connection
@@ -77,5 +87,92 @@ pub fn insert(connection: &Connection, settlement: &Settlement) -> Result<()> {
             ":fee": settlement.platform_fee,
             ":now": settlement.settled_at,
         })?;
+    Ok(())
+}
+
+/// What leases of a worker paid in all.
+pub fn paid_for(connection: &Connection, worker: &WorkerId) -> Result<Amount> {
+    connection
+        .prepare_cached("SELECT coalesce(sum(provider_payment), 0) FROM settlements WHERE worker_id = ?1")?
+        .query_row([worker], |row| row.get(0))
+}
+
+/// Number of settlements of a worker's leases.
+pub fn count_for(connection: &Connection, worker: &WorkerId) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM settlements WHERE worker_id = ?1")?
+        .query_row([worker], |row| row.get(0))
+}
+
+/// A page of the settlements of a worker's leases, newest first.
+pub fn of_worker(
+    connection: &Connection,
+    worker: &WorkerId,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Settlement>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM settlements WHERE worker_id = ?1 ORDER BY settlement_id DESC LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((worker, limit, offset), from_row)?
+        .collect()
+}
+
+/// What leases of a wallet's workers paid in all, and in how many settlements.
+pub fn paid_for_wallet(connection: &Connection, address: &EthAddress) -> Result<(Amount, i64)> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(s.provider_payment), 0), count(*) FROM workers w
+             CROSS JOIN settlements s ON s.worker_id = w.worker_id WHERE w.eth_address = ?1",
+        )?
+        .query_row([address], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// A page of the settlements of leases of a wallet's workers, newest first.
+pub fn of_wallet(
+    connection: &Connection,
+    address: &EthAddress,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Settlement>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM settlements WHERE settlement_id IN (
+                 SELECT s.settlement_id FROM workers w CROSS JOIN settlements s ON s.worker_id = w.worker_id
+                 WHERE w.eth_address = ?1 ORDER BY s.settlement_id DESC LIMIT ?2 OFFSET ?3)
+             ORDER BY settlement_id DESC"
+        ))?
+        .query_map((address, limit, offset), from_row)?
+        .collect()
+}
+
+/// What a renter has been charged in all, and in how many settlements.
+pub fn charged_to(connection: &Connection, consumer: &AccountId) -> Result<(Amount, i64)> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(total_cost), 0), count(*) FROM settlements WHERE consumer_id = ?1",
+        )?
+        .query_row([consumer], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// Visits the settlements since a moment, newest first: worker, moment, the provider's part.
+pub fn each_since(
+    connection: &Connection,
+    since: Timestamp,
+    mut visit: impl FnMut(&WorkerId, Timestamp, Amount),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT worker_id, settled_at, provider_payment FROM settlements ORDER BY settlement_id DESC",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let settled_at = row.get(1)?;
+        // Settlements are numbered in the order of time.
+        if settled_at < since {
+            break;
+        }
+        visit(&row.get(0)?, settled_at, row.get(2)?);
+    }
     Ok(())
 }

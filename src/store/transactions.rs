@@ -91,17 +91,18 @@ pub fn insert(connection: &Connection, entry: &Entry) -> Result<()> {
 pub fn of_account(
     connection: &Connection,
     account: &AccountId,
-    kind: Option<&str>,
+    kind: Option<Kind>,
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Entry>> {
+    const COLUMNS: &str =
+        "transaction_id, movement, account_id, type, amount, balance_after, lease_id, note, created_at";
+    let of_kind = if kind.is_some() { "AND type = :kind" } else { "AND :kind IS NULL" };
     connection
-        .prepare_cached(
-            "SELECT transaction_id, movement, account_id, type, amount, balance_after, lease_id, note, created_at
-             FROM transactions
-             WHERE account_id = :account AND transaction_id < :before AND (:kind IS NULL OR type = :kind)
-             ORDER BY transaction_id DESC LIMIT :limit",
-        )?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM transactions WHERE account_id = :account {of_kind} AND transaction_id < :before
+             ORDER BY transaction_id DESC LIMIT :limit"
+        ))?
         .query_map(
             named_params! {
                 ":account": account,

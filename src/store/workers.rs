@@ -105,6 +105,13 @@ pub fn get(connection: &Connection, id: &WorkerId) -> Result<Option<Worker>> {
         .optional()
 }
 
+/// Whether a worker is the one of the wallet with this address.
+pub fn is_of(connection: &Connection, id: &WorkerId, wallet: &EthAddress) -> Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM workers WHERE worker_id = ?1 AND eth_address = ?2")?
+        .exists((id, wallet))
+}
+
 /// Adds a worker or renews what a registration says of it.
 pub fn upsert(
     connection: &Connection,
@@ -257,4 +264,69 @@ pub fn write_pulse(connection: &Connection, pulse: &Pulse) -> Result<()> {
             .execute((&pulse.worker_id, pulse.hashrate_sum, pulse.hashrate_samples))?;
     }
     Ok(())
+}
+
+/// All workers, first registered first.
+pub fn all(connection: &Connection) -> Result<Vec<Worker>> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM workers ORDER BY worker_seq"))?
+        .query_map([], from_row)?
+        .collect()
+}
+
+/// The workers of a wallet, first registered first.
+pub fn of_address(
+    connection: &Connection,
+    address: &EthAddress,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Worker>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM workers WHERE eth_address = ?1 ORDER BY worker_seq LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((address, limit, offset), from_row)?
+        .collect()
+}
+
+/// Sums over the workers of a wallet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalletSums {
+    /// Workers.
+    pub workers: i64,
+    /// Verified blocks they found.
+    pub verified_blocks: i64,
+    /// Of these, without a lease.
+    pub self_blocks_found: i64,
+    /// Their GPUs.
+    pub gpus: i64,
+    /// The first registration among them.
+    pub registered_at: Option<Timestamp>,
+}
+
+/// Sums over the workers of a wallet.
+pub fn sums_of_wallet(connection: &Connection, address: &EthAddress) -> Result<WalletSums> {
+    connection
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(verified_blocks), 0), coalesce(sum(self_blocks_found), 0),
+                    coalesce(sum(gpu_count), 0), min(registered_at)
+             FROM workers WHERE eth_address = ?1",
+        )?
+        .query_row([address], |row| {
+            Ok(WalletSums {
+                workers: row.get(0)?,
+                verified_blocks: row.get(1)?,
+                self_blocks_found: row.get(2)?,
+                gpus: row.get(3)?,
+                registered_at: row.get(4)?,
+            })
+        })
+}
+
+/// The ids of a wallet's workers, first registered first.
+pub fn ids_of_wallet(connection: &Connection, address: &EthAddress) -> Result<Vec<WorkerId>> {
+    connection
+        .prepare_cached("SELECT worker_id FROM workers WHERE eth_address = ?1 ORDER BY worker_seq")?
+        .query_map([address], |row| row.get(0))?
+        .collect()
 }

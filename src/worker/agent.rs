@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use super::session::{Event, Session, Ticket};
 use super::state::{Action, Input, Lease, Machine, Orders};
 use super::wire::Pulse;
+use crate::base::Clock;
 use crate::base::limits::WORKER_BLOCKS_QUEUED_MAX;
-use crate::base::{Clock, LeaseId};
 use crate::protocol::{Block, Channel, Command, Control, ReportedState};
 
 /// A worker's session, state and unreported blocks. Never blocks.
@@ -57,7 +57,13 @@ impl Agent {
                 self.blocks.iter_mut().for_each(|unreported| unreported.sent = None);
                 reaction.orders = self.apply(Input::Disconnected);
             }
-            Event::Command(Command::RegisterAck(ack)) => reaction.orders = self.apply(Input::Registered(ack)),
+            Event::Command(Command::RegisterAck(ack)) => {
+                if !ack.accepted {
+                    let reason = ack.reason.as_deref().unwrap_or("no reason given");
+                    log::warn!("worker {}: registration refused: {reason}", self.session.worker());
+                }
+                reaction.orders = self.apply(Input::Registered(ack));
+            }
             Event::Command(Command::AssignTask {
                 lease_id, consumer_address, prefix, duration_sec, ..
             }) => {
@@ -138,11 +144,6 @@ impl Agent {
     /// What is mined now.
     pub fn orders(&self) -> Orders {
         self.machine.orders()
-    }
-
-    /// The lease in force.
-    pub fn lease_id(&self) -> Option<&LeaseId> {
-        self.machine.lease().map(|lease| &lease.id)
     }
 
     /// Blocks that the platform has not acknowledged yet.

@@ -24,7 +24,7 @@ use crate::protocol::{Block, Control, Gpu, Heartbeat, Mining, Register};
 /// How often the lease's end is looked at.
 const TICK: Duration = Duration::from_millis(200);
 /// How often the hashrate is measured.
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
+const MEASURE_EVERY: Duration = Duration::from_secs(2);
 /// Leases whose last blocks may still be in a channel.
 const RECENT_LEASES_MAX: usize = 16;
 const NO_DIFFICULTY: &str = "the chain's difficulty is not known yet";
@@ -169,6 +169,9 @@ impl Miner {
         let Inbox { events, found, news, .. } = inbox;
         self.hashing.stop();
         found.try_iter().for_each(|found| self.found(&found));
+        if self.agent.unreported() > 0 {
+            log::warn!("{} blocks may not have reached the platform", self.agent.unreported());
+        }
         drop(self.agent);
         self.sessions.stop(events);
         if let Some(follower) = self.follower {
@@ -187,7 +190,6 @@ impl Miner {
             self.accepted += receipts as u64;
         }
         if connected {
-            self.measure();
             self.heartbeat();
         }
         control.is_some_and(|control| self.control(&control))
@@ -301,8 +303,15 @@ impl Miner {
         }
     }
 
+    /// The first measure after a rest is told at once: nobody is to see a worker at 0 H/s for the
+    /// time between two heartbeats.
     fn measure(&mut self) {
-        self.hashrate = self.meter.sample(self.clock.now(), self.hashing.attempts());
+        let measured = self.meter.sample(self.clock.now(), self.hashing.attempts());
+        let begins = self.hashrate == 0.0 && measured > 0.0;
+        self.hashrate = measured;
+        if begins {
+            self.heartbeat();
+        }
     }
 
     fn heartbeat(&mut self) {

@@ -33,7 +33,7 @@ use connection::Line;
 /// Where the broker is and how to log in.
 #[derive(Clone, Debug)]
 pub struct Broker {
-    /// Host name or address.
+    /// Host name or address, an IPv6 address in brackets.
     pub host: String,
     /// TCP port.
     pub port: u16,

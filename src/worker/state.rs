@@ -176,7 +176,6 @@ impl Machine {
             self.link = Link::Registered;
             vec![self.report_now()]
         } else {
-            log::warn!("registration refused: {}", ack.reason.as_deref().unwrap_or("no reason given"));
             self.link = Link::Asked(now);
             Vec::new()
         }

@@ -21,6 +21,8 @@ const RETRY_TIME: Duration = Duration::from_secs(2);
 /// The first pause after the chain was not reached; it doubles up to the longest.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// For all blocks together, when the miner stops.
+const LAST_TRY_TIME_MAX: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(250);
 
 /// What became of a block.
@@ -70,7 +72,8 @@ impl Submitter {
         self.blocks.try_send((index, block)).err().map(|error| error.into_inner().1)
     }
 
-    /// Lets what waits be tried once more and ends the thread; takes as long as the chain's answers.
+    /// Lets what waits be tried once more and ends the thread; 30 seconds at most, with a chain
+    /// that keeps every caller waiting.
     pub fn stop(self, news: Receiver<News>) {
         // Nobody reads any more, so nobody may wait for a reader.
         drop(news);
@@ -108,7 +111,7 @@ fn serve<V: FnMut(&Block) -> Verdict>(
         }
         queue.work(clock.now());
     }
-    queue.last_try();
+    queue.last_try(clock);
 }
 
 /// Blocks not settled yet, oldest first, and how to try one.
@@ -156,10 +159,14 @@ impl<V: FnMut(&Block) -> Verdict> Queue<V> {
         }
     }
 
-    /// Tries everything once, due or not, and stops at the first sign of an unreachable chain.
-    fn last_try(&mut self) {
+    /// Tries everything once, due or not, for a while and as long as the chain can be reached.
+    fn last_try(&mut self, clock: &Clock) {
+        let deadline = clock.now().plus(LAST_TRY_TIME_MAX);
         let mut reachable = true;
-        while reachable && let Some(waiting) = self.waiting.pop_front() {
+        while reachable
+            && clock.now() < deadline
+            && let Some(waiting) = self.waiting.pop_front()
+        {
             reachable = !matches!((self.verify)(&waiting.block), Verdict::Retry { few: false, .. });
             if !reachable {
                 self.waiting.push_front(waiting);
@@ -310,7 +317,7 @@ mod tests {
         with_chain(vec![away()], |queue, _news, asked| {
             (0..3).for_each(|number| queue.push(0, block(number), at(0.0)));
             queue.work(at(0.0));
-            queue.last_try();
+            queue.last_try(&Clock::manual(at(0.0)));
             assert_eq!((*asked.borrow(), queue.waiting.len()), (4, 0));
         });
     }

@@ -140,7 +140,7 @@ fn serve(
             let see = |client: &str, what| _ = seen.send((client.to_owned(), what));
             match packet {
                 Packet::Connect(connect) => {
-                    client = connect.client_id.clone();
+                    client.clone_from(&connect.client_id);
                     clients.lock().unwrap().insert(client.clone(), stream.try_clone().unwrap());
                     see(&client, Seen::Connect(Box::new(connect)));
                     write(&stream, &Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)));

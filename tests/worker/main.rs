@@ -3,6 +3,7 @@
 
 mod broker;
 mod miner;
+mod platform;
 mod rpc;
 mod session;
 mod simulators;

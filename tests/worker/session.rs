@@ -103,6 +103,7 @@ fn after_a_cut_the_session_comes_back_and_repeats_nothing_by_itself() {
     next(&events, |event| *event == Event::Disconnected);
     assert!(!session.status(ReportedState::Mining, None, None), "nothing is queued while offline");
     broker.acknowledge(true);
+    broker.until("another SUBSCRIBE", |_, seen| matches!(seen, Seen::Subscribe(_)).then_some(()));
     // The registration is the first thing published on the new connection.
     let first = broker.until("a publish", |_, seen| match seen {
         Seen::Publish { topic, .. } => Some(topic.clone()),

@@ -1,9 +1,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
-use xenblocks::base::Clock;
+use xenblocks::base::{Clock, Timestamp};
 use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
 
@@ -25,9 +25,10 @@ fn beside(
     let (stop, stopped): (Sender<()>, _) = bounded(1);
     std::thread::scope(|scope| {
         let simulation = scope.spawn(move || simulation(stopped));
-        let _stops_even_if_the_test_panics = stop;
+        // Moved in, so that a test that panics stops it too.
+        let stop = stop;
         test();
-        drop(_stops_even_if_the_test_panics);
+        drop(stop);
         simulation.join().unwrap().unwrap();
     });
 }
@@ -166,6 +167,56 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
     while left.len() < 20 {
         left.insert(broker.next_state("offline")["worker_id"].as_str().unwrap().to_owned());
     }
+}
+
+#[test]
+fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
+    let broker = Broker::start();
+    let config = fleet::Config {
+        workers: 20,
+        broker: address(&broker),
+        block_interval: Duration::from_secs(1_000_000),
+        owner: RENTER.parse().unwrap(),
+        heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        seed: Some(7),
+    };
+    let clock = Clock::manual(Timestamp::from_seconds(1_000_000.0));
+    let (tested, end) = bounded::<()>(0);
+    let worker = std::thread::scope(|scope| {
+        // Time runs some hundred times faster than it does, until the test ends.
+        let time = clock.clone();
+        scope.spawn(move || {
+            while end.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+                time.advance(Duration::from_millis(500));
+            }
+        });
+        let mut gone = String::new();
+        beside(
+            |stop| fleet::run(config, clock.clone(), stop),
+            || {
+                let tested = tested;
+                gone = broker.next_state("offline")["worker_id"].as_str().unwrap().to_owned();
+                let of_gone = |client: &str| client == format!("xenminer_{gone}");
+                broker.until("a DISCONNECT", |client, seen| {
+                    (of_gone(client) && matches!(seen, Seen::Disconnect)).then_some(())
+                });
+                // Nothing is heard of it until it connects and registers again.
+                let first = broker.until("its next packet", |client, seen| {
+                    (of_gone(client) && !matches!(seen, Seen::Gone)).then(|| seen.clone())
+                });
+                assert!(matches!(first, Seen::Connect(_)), "{first:?}");
+                broker.until("its registration", |client, seen| {
+                    (of_gone(client) && seen.on("register").is_some()).then_some(())
+                });
+                broker.until("its heartbeat", |client, seen| {
+                    (of_gone(client) && seen.on("heartbeat").is_some()).then_some(())
+                });
+                drop(tested);
+            },
+        );
+        gone
+    });
+    assert!(worker.starts_with("fleet-worker-"));
 }
 
 #[test]

@@ -1,0 +1,43 @@
+# XenBlocks Platform: `make` lists what there is.
+# ARGS goes to the program: make run ARGS="--api-port 8081"
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test bench clean tools test-tools release
+
+CARGO ?= cargo
+ARGS ?=
+PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/xenblocks
+
+help: ## this list
+	@printf 'XenBlocks Platform\n\n'
+	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-6s %s\n' "$$name" "$$about"; done
+
+run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C stops it
+	@exec $(PROGRAM) play $(ARGS)
+
+demo: release ## one rental from start to settlement, on free ports and a temporary database
+	@scripts/demo.sh $(PROGRAM)
+
+test: test-tools ## format, lints and every test, as the checks before a merge run them
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+
+bench: tools ## the benchmarks (minutes; quiet machine)
+	$(CARGO) bench --locked
+
+clean: ## remove what was built; databases stay
+	$(CARGO) clean
+
+release: tools
+	@[ -e $(PROGRAM) ] || echo "Building the program: some minutes the first time."
+	@$(CARGO) build --release --locked --bin xenblocks
+
+tools:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs, then open a new shell." >&2; exit 1; }
+	@command -v "$${CC:-cc}" >/dev/null || { echo "A C compiler is missing: install one (Debian and Ubuntu: apt-get install gcc; macOS: xcode-select --install)." >&2; exit 1; }
+
+test-tools: tools
+	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || { echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2; exit 1; }

@@ -1,0 +1,65 @@
+use serde_json::json;
+
+use crate::api::testing::{ADMIN, House};
+use crate::auth::eth::Wallet;
+
+#[test]
+fn keys_are_listed_and_revoked_by_their_account_alone() {
+    let house = House::closed();
+    let key = house.account("alice", "consumer");
+    let other = house.account("bob", "consumer");
+    let list = house.get_as(&key, "/api/auth/keys").json();
+    assert_eq!(list["keys"][0]["hint"], key[..8]);
+    assert!(!list.to_string().contains(&key));
+    let path = format!("/api/auth/keys/{}", list["keys"][0]["key_id"]);
+    let delete = |key: &str, path: &str| house.send("DELETE", path, &[("X-API-Key", key)], "");
+    assert_eq!(delete(&other, &path).status, 404, "not one's own");
+    assert_eq!(delete(&other, &format!("{path}?account_id=alice")).status, 403);
+    assert_eq!(delete(&key, "/api/auth/keys/none").status, 404);
+    assert_eq!(delete(&key, &path).json()["revoked"], true);
+    assert_eq!(house.get_as(&key, "/api/auth/keys").status, 401, "the key is void");
+    let seen = house.get_as(ADMIN, "/api/auth/keys?account_id=alice").json();
+    assert!(seen["keys"][0]["revoked_at"].is_number());
+    assert_eq!(house.get_as(ADMIN, "/api/auth/keys").status, 400);
+    assert_eq!(house.get("/api/auth/keys").status, 401);
+}
+
+#[test]
+fn a_workers_tokens_are_its_owners() {
+    let house = House::closed();
+    let wallet = Wallet::from_seed(b"owner");
+    house.worker("rig-1", Some(&wallet));
+    let bearer = format!("Bearer {}", house.sign_in(&wallet));
+    let stranger = house.account("mallory", "provider");
+    let tokens = "/api/workers/rig-1/tokens";
+    assert_eq!(house.post_as(&stranger, tokens, &json!({})).status, 403);
+    assert_eq!(house.get_as(&stranger, tokens).status, 403);
+    let issued = house.send("POST", tokens, &[("Authorization", &bearer)], "").json();
+    assert_eq!(issued["token"].as_str().unwrap().len(), 32);
+    let list = house.send("GET", tokens, &[("Authorization", &bearer)], "").json();
+    assert_eq!(list["tokens"].as_array().unwrap().len(), 1);
+    assert!(!list.to_string().contains(issued["token"].as_str().unwrap()));
+    let one = format!("{tokens}/{}", list["tokens"][0]["token_id"]);
+    assert_eq!(house.send("DELETE", &one, &[("X-API-Key", &stranger)], "").status, 403);
+    assert_eq!(house.send("DELETE", &one, &[("Authorization", &bearer)], "").json()["revoked"], true);
+    assert_eq!(house.send("DELETE", &one, &[("X-API-Key", ADMIN)], "").status, 404, "once");
+}
+
+#[test]
+fn the_id_of_a_worker_never_seen_is_for_whoever_takes_it_first() {
+    let house = House::closed();
+    let alice = house.account("alice", "provider");
+    let bob = house.account("bob", "provider");
+    let take =
+        |key: &str, id: &str| house.post_as(key, &format!("/api/workers/{id}/tokens"), &json!({})).status;
+    assert_eq!(take(&alice, "new-rig"), 200);
+    assert_eq!(take(&bob, "new-rig"), 403, "alice has a live token");
+    assert_eq!(take(&alice, "new-rig"), 200);
+    assert_eq!(take(&bob, "alice"), 403, "an account bears the id");
+    assert_eq!(take(&alice, "alice"), 200, "its own");
+    assert_eq!(take(&bob, "platform-treasury"), 403);
+    let squat = house.post("/api/auth/register", &json!({ "account_id": "new-rig", "role": "provider" }));
+    assert_eq!((squat.status, squat.detail().as_str()), (400, "Account 'new-rig' already exists"));
+    assert_eq!(take(ADMIN, "new-rig"), 200);
+    assert_eq!(take(&alice, "new-rig"), 403, "an administrator has stepped in");
+}

@@ -1,0 +1,132 @@
+//! Leases: the list, one with its blocks and settlement, and making one longer.
+
+use serde::Serialize;
+
+use super::idempotency::once;
+use super::privacy::Viewer;
+use super::router::{Method, Parameter, Route};
+use super::views::{BlockView, LeaseView, SettlementView, Slice};
+use super::{Access, Answer, Api, ApiError, Call, json};
+use crate::base::limits::LIST_ROWS_MAX;
+use crate::market;
+use crate::store::leases::{self, LeaseState};
+use crate::store::{blocks, settlements};
+
+/// Rows of a list when nobody says how many (contract: rest.md).
+pub(super) const LIMIT_DEFAULT: i64 = 50;
+
+pub(super) const LIMIT: Parameter =
+    Parameter { name: "limit", kind: "integer", required: false, about: "Rows, 50 by default, 1 to 1000" };
+pub(super) const OFFSET: Parameter =
+    Parameter { name: "offset", kind: "integer", required: false, about: "Rows to skip, 0 by default" };
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::Get,
+        path: "/api/leases",
+        access: Access::Public,
+        summary: "List leases, newest first",
+        query: &[
+            Parameter {
+                name: "state",
+                kind: "string",
+                required: false,
+                about: "active, completed or cancelled; all by default",
+            },
+            LIMIT,
+            OFFSET,
+        ],
+        body: &[],
+        answer: "items, total, limit, offset",
+        handle: list,
+    },
+    Route {
+        method: Method::Get,
+        path: "/api/leases/{lease_id}",
+        access: Access::Public,
+        summary: "One lease, with its blocks and its settlement when there are any",
+        query: &[],
+        body: &[],
+        answer: "The lease",
+        handle: one,
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/leases/{lease_id}/extend",
+        access: Access::Credential,
+        summary: "Make an active lease longer, at its price and with its prefix",
+        query: &[],
+        body: &[Parameter { name: "duration_sec", kind: "integer", required: true, about: "Seconds to add" }],
+        answer: "The lease with its new length and hold",
+        handle: extend,
+    },
+];
+
+fn list(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let wanted = query.optional_text("state");
+    let limit = query.integer("limit", LIMIT_DEFAULT, 1..=LIST_ROWS_MAX);
+    let offset = query.integer("offset", 0, 0..=i64::MAX);
+    query.finish()?;
+    let states = [LeaseState::Active, LeaseState::Completed, LeaseState::Cancelled];
+    let state = wanted.as_ref().map(|text| states.iter().find(|state| state.as_str() == text));
+    // A state that no lease is ever in.
+    if state == Some(None) {
+        return json(&Slice::<LeaseView> { items: Vec::new(), total: 0, limit, offset });
+    }
+    let state = state.flatten().copied();
+    let viewer = Viewer::of(call);
+    let slice = api.store.read::<_, ApiError, _>(|connection| {
+        let page = leases::page(connection, state, limit, offset)?;
+        let items = LeaseView::page(connection, &api.fleet, &viewer, &page, call.now)?;
+        Ok(Slice { items, total: leases::count(connection, state)?, limit, offset })
+    })?;
+    json(&slice)
+}
+
+#[derive(Serialize)]
+struct Detailed {
+    #[serde(flatten)]
+    lease: LeaseView,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blocks: Vec<BlockView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settlement: Option<SettlementView>,
+}
+
+fn one(api: &Api, call: &Call<'_>) -> Answer {
+    let id = call.lease_id()?;
+    let viewer = Viewer::of(call);
+    let detailed = api.store.read::<_, ApiError, _>(|connection| {
+        let lease = leases::get(connection, &id)?.ok_or_else(|| ApiError::new(404, "Lease not found"))?;
+        let shown = viewer.sees_lease(connection, &lease)?;
+        // Who sees a lease sees its blocks. There may be more of them: GET /api/blocks pages.
+        let found = blocks::of_lease(connection, &id, LIST_ROWS_MAX, 0)?;
+        let settlement = settlements::of_lease(connection, &id)?;
+        let live = api.fleet.get(&lease.worker_id);
+        Ok(Detailed {
+            lease: LeaseView::new(&lease, live.as_ref(), call.now, shown),
+            blocks: found.iter().map(|block| BlockView::new(block, shown)).collect(),
+            settlement: settlement.map(|settlement| SettlementView::new(settlement, shown)),
+        })
+    })?;
+    json(&detailed)
+}
+
+fn extend(api: &Api, call: &Call<'_>) -> Answer {
+    let id = call.lease_id()?;
+    let mut body = call.body()?;
+    let more_sec = body.integer("duration_sec");
+    body.finish()?;
+    let (actor, fleet, now) = (call.actor()?, api.fleet.clone(), call.now);
+    once(api, call, move |scope| {
+        let lease = market::leases::extend(scope, &actor, &id, more_sec, now)?;
+        let live = fleet.get(&lease.worker_id);
+        // Whoever may extend a lease is a party to it.
+        Ok(LeaseView::new(&lease, live.as_ref(), now, true))
+    })
+}
+
+#[cfg(test)]
+#[path = "leases_tests.rs"]
+mod tests;

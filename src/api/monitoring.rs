@@ -1,0 +1,203 @@
+//! Monitoring: the fleet, its totals, its hashrate over time, the newest blocks.
+
+use rouille::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::history;
+use super::paging::{PAGE, Page, Paging};
+use super::privacy::Viewer;
+use super::roster::{self, Glance, Row};
+use super::router::{Method, Parameter, Route};
+use super::views::{BlockView, rounded};
+use super::worker_views::address;
+use super::{Access, Answer, Api, ApiError, Call, json};
+use crate::base::ids::ID_LENGTH_MAX;
+use crate::base::limits::PAGE_ROWS_MAX;
+use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
+use crate::store::blocks;
+use crate::store::counters::{self, Counter};
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+const FLEET_LIMIT: i64 = 20;
+const FLEET_LIMIT_MAX: i64 = 100;
+const BLOCKS_LIMIT: i64 = 20;
+/// A minute's chart and a day's (contract: rest.md, hashrate-history).
+const HOURS: (f64, f64) = (0.0167, 24.0);
+
+const fn optional(name: &'static str, kind: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, kind, required: false, about }
+}
+
+const fn get(
+    path: &'static str,
+    summary: &'static str,
+    query: &'static [Parameter],
+    answer: &'static str,
+    handle: fn(&Api, &Call<'_>) -> Answer,
+) -> Route {
+    Route { method: Method::Get, path, access: Access::Public, summary, query, body: &[], answer, handle }
+}
+
+pub(super) const ROUTES: &[Route] = &[
+    get(
+        "/api/monitoring/fleet",
+        "The workers by hashrate",
+        &[
+            PAGE,
+            optional("limit", "integer", "Rows of a page: 20 by default, at most 100"),
+            optional("sort", "string", "asc or desc (the default), by hashrate"),
+            optional("status", "string", "online or offline; all by default"),
+            optional("eth_address", "string", "Only this wallet's"),
+        ],
+        "items, total, page, limit, total_pages (at least 1)",
+        fleet,
+    ),
+    get("/api/monitoring/stats", "The fleet in numbers", &[], "Workers, hashrate, GPUs, blocks", stats),
+    get(
+        "/api/monitoring/hashrate-history",
+        "Hashrate over time",
+        &[
+            optional("hours", "number", "How far back: 1 by default, 0.0167 to 24"),
+            optional("worker_id", "string", "Only this worker's"),
+            optional("resolution", "integer", "Totals of the fleet by so many seconds, 30 to 3600"),
+        ],
+        "An array of samples, oldest first, or of totals",
+        hashrate_history,
+    ),
+    get(
+        "/api/monitoring/blocks/recent",
+        "The newest blocks",
+        &[optional("limit", "integer", "Rows: 20 by default, at most 200")],
+        "An array of blocks, newest first",
+        recent_blocks,
+    ),
+];
+
+#[derive(Serialize)]
+struct Member<'a> {
+    worker_id: &'a WorkerId,
+    eth_address: &'a str,
+    state: &'static str,
+    online: bool,
+    hashrate: f64,
+    gpu_count: u32,
+    active_gpus: u32,
+    gpu_name: &'a str,
+    total_memory_gb: f64,
+    gpus: &'a RawValue,
+    version: &'a str,
+    last_heartbeat: Timestamp,
+    self_blocks_found: i64,
+    price_per_min: Amount,
+    total_online_sec: f64,
+}
+
+impl<'a> Member<'a> {
+    fn new(api: &Api, row: &'a Row, now: Timestamp) -> Self {
+        let Row { worker, gpus } = row;
+        let (live, online) = row.live(api, now);
+        Member {
+            worker_id: &worker.worker_id,
+            eth_address: address(worker),
+            state: worker.state.as_str(),
+            online,
+            hashrate: live.hashrate,
+            gpu_count: worker.gpu_count,
+            active_gpus: live.active_gpus,
+            gpu_name: &gpus.label,
+            total_memory_gb: worker.total_memory_gb,
+            gpus: &gpus.json,
+            version: &worker.version,
+            last_heartbeat: live.last_seen,
+            self_blocks_found: worker.self_blocks_found,
+            price_per_min: worker.price_per_min,
+            total_online_sec: Timestamp::from_micros(worker.total_online).seconds(),
+        }
+    }
+}
+
+fn fleet(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let paging = Paging::of(&mut query, FLEET_LIMIT, FLEET_LIMIT_MAX);
+    let ascending = query.word("sort", "desc", &["asc", "desc"]) == "asc";
+    let status = query.word("status", "", &["online", "offline"]);
+    let wallet = query.short_text("eth_address", ID_LENGTH_MAX);
+    query.finish()?;
+    // What is no address is nobody's.
+    let wallet = wallet.map(|text| text.parse::<EthAddress>().ok());
+    let takes = |(row, glance): &(&Row, &Glance)| {
+        (status.is_empty() || glance.online == (status == "online"))
+            && wallet.is_none_or(|wallet| wallet.is_some() && row.worker.eth_address == wallet)
+    };
+    let board = roster::board(api)?;
+    let mut members: Vec<(&Row, &Glance)> = board.entries().filter(takes).collect();
+    members.sort_by(|(_, a), (_, b)| {
+        let order = a.hashrate.total_cmp(&b.hashrate);
+        if ascending { order } else { order.reverse() }
+    });
+    let total = members.len();
+    let items = paging.cut(members.into_iter()).map(|(row, _)| Member::new(api, row, call.now)).collect();
+    let page = paging.page(items, total);
+    json(&Page { total_pages: page.total_pages.max(1), ..page })
+}
+
+#[derive(Serialize)]
+struct Stats {
+    total_workers: usize,
+    online: usize,
+    offline: usize,
+    total_hashrate: f64,
+    total_gpus: u64,
+    active_gpus: u64,
+    total_blocks: i64,
+    blocks_last_hour: i64,
+}
+
+fn stats(api: &Api, call: &Call<'_>) -> Answer {
+    let roster = roster::roster(api)?;
+    let totals = api.fleet.totals(call.now);
+    let total_workers = roster.rows.len();
+    let total_blocks =
+        api.store.read::<_, ApiError, _>(|connection| Ok(counters::get(connection, Counter::Blocks)?))?;
+    json(&Stats {
+        total_workers,
+        online: totals.online,
+        offline: total_workers.saturating_sub(totals.online),
+        total_hashrate: rounded(totals.hashrate, 2),
+        total_gpus: roster.gpus,
+        active_gpus: totals.active_gpus,
+        total_blocks,
+        blocks_last_hour: super::overview::recent(api, &api.state.memos.blocks_of_hour, HOUR)?,
+    })
+}
+
+fn hashrate_history(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let worker = query.short_text("worker_id", ID_LENGTH_MAX);
+    let hours = query.number("hours", 1.0, HOURS.0, HOURS.1);
+    let resolution = query.optional_integer("resolution", 30..=3600);
+    query.finish()?;
+    if let Some(resolution) = resolution {
+        return json(&history::totals(api, worker.as_deref(), hours, resolution, call.now)?);
+    }
+    let body = match worker {
+        Some(worker) => {
+            let since = call.now.minus(std::time::Duration::from_secs_f64(hours * 3600.0));
+            history::of_worker(api, &worker, since)?
+        }
+        None => history::of_all(api, hours, call.now)?.to_vec(),
+    };
+    Ok(Response::from_data("application/json", body))
+}
+
+fn recent_blocks(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let limit = query.integer("limit", BLOCKS_LIMIT, 1..=PAGE_ROWS_MAX);
+    query.finish()?;
+    let viewer = Viewer::of(call);
+    let views = api.store.read::<_, ApiError, _>(|connection| {
+        BlockView::page(connection, &viewer, &blocks::page(connection, limit, 0)?)
+    })?;
+    json(&views)
+}

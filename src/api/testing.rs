@@ -1,0 +1,240 @@
+//! A house to test handlers in: a real store in a temporary folder, a clock that is moved by hand, a
+//! link that only remembers, and requests that need no socket.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use crossbeam_channel::{Receiver, bounded};
+use rouille::Request;
+use serde_json::Value;
+
+use super::{Api, State, WorkerLink, handler};
+use crate::auth::eth::Wallet;
+use crate::auth::{Auth, JwtSecret, Mode};
+use crate::base::thread::{Death, deathwatch};
+use crate::base::{Clock, Secret, Timestamp, WorkerId};
+use crate::chain::{Rules, simulator};
+use crate::fleet::Fleet;
+use crate::http::{Handler, Reply};
+use crate::live::Hub;
+use crate::market::blocks::Policy;
+use crate::market::{Event, Refusal, Store, accounts, ledger, workers};
+use crate::pow::{Difficulty, Marker, Verifier};
+use crate::protocol::{Control, Register};
+
+/// The administrator's key of every house.
+pub(super) const ADMIN: &str = "an administrator's key for tests";
+
+/// Remembers what it was told to send.
+#[derive(Default)]
+pub(super) struct FakeLink {
+    pub(super) sent: Mutex<Vec<(WorkerId, Control)>>,
+}
+
+impl WorkerLink for FakeLink {
+    fn client_ids(&self) -> Vec<String> {
+        vec!["xenminer_rig-1".into()]
+    }
+
+    fn client_count(&self) -> usize {
+        1
+    }
+
+    fn is_up(&self) -> bool {
+        true
+    }
+
+    fn is_connected(&self, worker: &WorkerId) -> bool {
+        worker.as_str() == "rig-1"
+    }
+
+    fn control(&self, worker: &WorkerId, control: &Control) {
+        self.sent.lock().unwrap().push((worker.clone(), control.clone()));
+    }
+}
+
+/// A platform without sockets.
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) clock: Clock,
+    pub(super) events: Receiver<Event>,
+    pub(super) handler: Arc<Handler>,
+    _deaths: Receiver<Death>,
+    _folder: tempfile::TempDir,
+}
+
+/// An answer with its body read.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) text: String,
+}
+
+impl Got {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub(super) fn detail(&self) -> String {
+        self.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail: {self:?}")).to_owned()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl House {
+    pub(super) fn open() -> Self {
+        Self::new(Mode::Open, true)
+    }
+
+    pub(super) fn closed() -> Self {
+        Self::new(Mode::Closed, true)
+    }
+
+    pub(super) fn new(mode: Mode, with_chain: bool) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (watch, deaths) = deathwatch();
+        let (events, told) = bounded(10_000);
+        let store = Store::open(&folder.path().join("t.db"), events, &watch).unwrap();
+        let clock = Clock::manual(Timestamp::from_seconds(1_790_000_000.0));
+        let fleet = Arc::new(Fleet::default());
+        let now = clock.now();
+        store
+            .write::<_, Refusal, _>(move |scope| {
+                ledger::open_books(scope, now)?;
+                accounts::open_demo_accounts(scope, now)?;
+                simulator::open(scope, Difficulty::new(100).unwrap())?;
+                Ok(())
+            })
+            .unwrap();
+        let auth = Auth::new(mode, JwtSecret::random(), Some(Secret::new(ADMIN)), clock.clone());
+        let api = Api {
+            store: store.clone(),
+            fleet: fleet.clone(),
+            auth: Arc::new(auth),
+            clock: clock.clone(),
+            live: Hub::start(clock.clone(), 1, &watch).unwrap(),
+            link: Arc::new(FakeLink::default()),
+            policy: Policy { chain: with_chain, require_pow: false, marker: Marker::default() },
+            chain: with_chain.then(Rules::default),
+            verifier: Verifier::new(),
+            started_at: now,
+            mqtt_port: 1883,
+            api_port: 8080,
+            sign_in_domain: None,
+            state: State::default(),
+        };
+        House {
+            store,
+            fleet,
+            clock,
+            events: told,
+            handler: handler(Arc::new(api)),
+            _deaths: deaths,
+            _folder: folder,
+        }
+    }
+
+    /// Answers a request that has these headers and body.
+    pub(super) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Got {
+        self.send_from("127.0.0.1:5000", method, url, headers, body)
+    }
+
+    pub(super) fn send_from(
+        &self,
+        peer: &str,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Got {
+        let mut headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        if !body.is_empty() {
+            headers.push(("Content-Type".into(), "application/json".into()));
+        }
+        let peer: SocketAddr = peer.parse().unwrap();
+        let request = Request::fake_http_from(peer, method, url, headers, body.as_bytes().to_vec());
+        let Reply::Http(response) = (self.handler)(&request) else { panic!("no HTTP answer") };
+        let (mut reader, _) = response.data.into_reader_and_size();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        let headers = response.headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Got { status: response.status_code, headers: headers.collect(), text }
+    }
+
+    pub(super) fn get(&self, url: &str) -> Got {
+        self.send("GET", url, &[], "")
+    }
+
+    pub(super) fn get_as(&self, key: &str, url: &str) -> Got {
+        self.send("GET", url, &[("X-API-Key", key)], "")
+    }
+
+    pub(super) fn post(&self, url: &str, body: &Value) -> Got {
+        self.send("POST", url, &[], &body.to_string())
+    }
+
+    pub(super) fn post_as(&self, key: &str, url: &str, body: &Value) -> Got {
+        self.send("POST", url, &[("X-API-Key", key)], &body.to_string())
+    }
+
+    /// Registers an account and returns its key.
+    pub(super) fn account(&self, id: &str, role: &str) -> String {
+        let body = serde_json::json!({ "account_id": id, "role": role });
+        let got = self.post("/api/auth/register", &body);
+        assert_eq!(got.status, 200, "{got:?}");
+        got.json()["api_key"].as_str().unwrap().to_owned()
+    }
+
+    /// A key of the demo's renter.
+    pub(super) fn consumer_key(&self) -> String {
+        let body = serde_json::json!({ "account_id": "consumer-1" });
+        let got = self.post_as(ADMIN, "/api/auth/login", &body);
+        got.json()["api_key"].as_str().unwrap_or_else(|| panic!("{got:?}")).to_owned()
+    }
+
+    /// Signs a wallet in and returns its token.
+    pub(super) fn sign_in(&self, wallet: &Wallet) -> String {
+        let nonce = self.get(&format!("/api/auth/nonce?address={}", wallet.address())).json();
+        let signature = wallet.sign(nonce["message"].as_str().unwrap());
+        let body = serde_json::json!({
+            "address": wallet.address(), "signature": signature, "nonce": nonce["nonce"],
+        });
+        let got = self.post("/api/auth/verify", &body);
+        assert_eq!(got.status, 200, "{got:?}");
+        got.json()["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Registers a worker, online now.
+    pub(super) fn worker(&self, id: &str, address: Option<&Wallet>) {
+        let register = Register {
+            worker_id: id.parse().unwrap(),
+            eth_address: address.map(|wallet| *wallet.address()),
+            gpu_count: 1,
+            total_memory_gb: 24.0,
+            gpus: Vec::new(),
+            version: "test".into(),
+        };
+        let now = self.clock.now();
+        self.fleet.registered(&register.worker_id, now);
+        self.store
+            .write::<_, Refusal, _>(move |scope| workers::register(scope, None, &register, now))
+            .unwrap();
+    }
+
+    /// Rents a worker for the demo's renter, as an administrator; returns the lease's id.
+    pub(super) fn rent(&self, worker: &str, duration_sec: i64) -> String {
+        let body = serde_json::json!({
+            "consumer_id": "consumer-1", "worker_id": worker, "duration_sec": duration_sec,
+        });
+        let got = self.post_as(ADMIN, "/api/rent", &body);
+        assert_eq!(got.status, 200, "{got:?}");
+        got.json()["lease_id"].as_str().unwrap().to_owned()
+    }
+}

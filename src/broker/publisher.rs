@@ -1,0 +1,61 @@
+//! The platform's own link into the library: commands to workers, wills, and wake-ups for
+//! connections that a takeover has ended.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use rumqttd::local::LinkTx;
+use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet, Publish};
+
+use crate::protocol::Topic;
+
+/// Topics of the gate's own begin so; the blank keeps them out of every client's reach.
+pub(super) const WAKE_TOPIC: &str = "gate wake/";
+/// How many wake-up topics connections share.
+pub(super) const WAKE_GROUPS: u32 = 64;
+
+/// Sends the platform's messages to subscribers. Clones share one link.
+#[derive(Clone)]
+pub struct Publisher(Arc<Mutex<LinkTx>>);
+
+impl Publisher {
+    pub(super) fn new(link: LinkTx) -> Self {
+        Publisher(Arc::new(Mutex::new(link)))
+    }
+
+    /// Sends `payload` to the topic's subscribers, at the QoS of each subscription. Waits when the
+    /// router is busy; what is said after the broker stopped is dropped.
+    pub fn publish(&self, topic: &Topic, payload: Vec<u8>, retain: bool) {
+        self.relay(topic.to_string().into(), payload.into(), retain);
+    }
+
+    pub(super) fn relay(&self, topic: Bytes, payload: Bytes, retain: bool) {
+        // QoS 0 towards the library, which owes no acknowledgement for it; it delivers at the QoS of
+        // the subscription whatever the publisher's is.
+        self.send(Packet::Publish(Publish::new(topic, payload, retain), None));
+    }
+
+    pub(super) fn wake(&self, group: u32) {
+        self.relay(wake_topic(group).into(), Bytes::from_static(b"-"), false);
+    }
+
+    pub(super) fn close(&self) {
+        let reason_code = DisconnectReasonCode::NormalDisconnection;
+        self.send(Packet::Disconnect(Disconnect { reason_code }, None));
+    }
+
+    fn send(&self, packet: Packet) {
+        let mut link = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // `send` is declared async but never waits for anything: one poll completes it. An error
+        // means that the router is gone, which the link's thread reports.
+        let _ = pin!(link.send(packet)).poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// The topic that wakes the connections of `group`.
+pub(super) fn wake_topic(group: u32) -> String {
+    format!("{WAKE_TOPIC}{group}")
+}

@@ -1,0 +1,300 @@
+//! Who is connected, and what the library has been made to remember: the one table that all
+//! connections share. Held for a few lookups at a time; the hot path (a heartbeat on a topic seen
+//! before) never comes here.
+
+use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::Identity;
+use super::publisher::WAKE_GROUPS;
+use crate::base::WorkerId;
+use crate::base::limits::{
+    MQTT_COMMAND_FILTERS_MAX, MQTT_OTHER_FILTERS_MAX, MQTT_RETAINED_BYTES_MAX, MQTT_TOPICS_MAX,
+    MQTT_WORKERS_PER_CLIENT_MAX,
+};
+
+/// A message to send when a client leaves without DISCONNECT.
+#[derive(Debug)]
+pub(super) struct Will {
+    pub(super) topic: Bytes,
+    pub(super) payload: Bytes,
+    pub(super) retain: bool,
+}
+
+/// One connected client, shared by its gate and the table.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: String,
+    pub(super) identity: Identity,
+    /// The short number under which the library knows it.
+    pub(super) slot: u32,
+    evicted: AtomicBool,
+    will: Mutex<Option<Will>>,
+    /// For whom it acts; one that takes its place acts for them from the start.
+    workers: Mutex<HashSet<WorkerId>>,
+}
+
+impl Client {
+    /// Whether another connection took this one's place.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// The will, once.
+    pub(super) fn take_will(&self) -> Option<Will> {
+        self.will.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn workers(&self) -> MutexGuard<'_, HashSet<WorkerId>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which wake-up topic ends this connection.
+    pub(super) fn wake_group(&self) -> u32 {
+        self.slot % WAKE_GROUPS
+    }
+}
+
+/// Why a client is not let in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// As many clients as may be.
+    Full,
+    /// The id is in use by somebody else.
+    Taken,
+}
+
+#[derive(Default)]
+struct Table {
+    clients: HashMap<String, Arc<Client>>,
+    /// Slots that were used and are free, the longest free first.
+    slots_free: VecDeque<u32>,
+    slots: u32,
+    /// How many connections act for a worker.
+    workers: HashMap<WorkerId, usize>,
+    topics: HashSet<u64>,
+    command_filters: HashSet<u64>,
+    other_filters: HashSet<u64>,
+    /// Bytes of each retained message by the hash of its topic.
+    retained: HashMap<u64, usize>,
+    retained_bytes: usize,
+}
+
+/// See the head of this file.
+pub(super) struct Registry {
+    table: Mutex<Table>,
+    hasher: RandomState,
+    sockets: AtomicUsize,
+    clients_max: usize,
+}
+
+impl Registry {
+    pub(super) fn new(clients_max: usize) -> Self {
+        Registry {
+            table: Mutex::default(),
+            hasher: RandomState::new(),
+            sockets: AtomicUsize::new(0),
+            clients_max,
+        }
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A socket was accepted; how many are open now.
+    pub(super) fn socket_opened(&self) -> usize {
+        self.sockets.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A socket was closed.
+    pub(super) fn socket_closed(&self) {
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Lets a client in. The second of the pair is the client whose place it takes, which must be
+    /// woken so that its connection ends.
+    pub(super) fn connect(
+        &self,
+        id: &str,
+        identity: Identity,
+        will: Option<Will>,
+    ) -> Result<(Arc<Client>, Option<Arc<Client>>), Denied> {
+        let mut table = self.table();
+        match table.clients.get(id) {
+            Some(old) if old.identity != identity => return Err(Denied::Taken),
+            None if table.clients.len() >= self.clients_max => return Err(Denied::Full),
+            _ => {}
+        }
+        let slot = table.slots_free.pop_front().unwrap_or_else(|| {
+            table.slots += 1;
+            table.slots
+        });
+        let workers = table.clients.get(id).map(|old| std::mem::take(&mut *old.workers()));
+        let client = Arc::new(Client {
+            id: id.to_owned(),
+            identity,
+            slot,
+            evicted: AtomicBool::new(false),
+            will: Mutex::new(will),
+            workers: Mutex::new(workers.unwrap_or_default()),
+        });
+        let old = table.clients.insert(id.to_owned(), client.clone());
+        if let Some(old) = &old {
+            old.evicted.store(true, Ordering::Relaxed);
+        }
+        Ok((client, old))
+    }
+
+    /// A client's connection ended. Returns the workers for which nobody acts any more.
+    pub(super) fn disconnect(&self, client: &Arc<Client>) -> Vec<WorkerId> {
+        let mut table = self.table();
+        if table.clients.get(&client.id).is_some_and(|current| Arc::ptr_eq(current, client)) {
+            table.clients.remove(&client.id);
+        }
+        table.slots_free.push_back(client.slot);
+        let mut gone = Vec::new();
+        for worker in client.workers().drain() {
+            if let Entry::Occupied(mut count) = table.workers.entry(worker.clone()) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                    gone.push(worker.clone());
+                }
+            }
+        }
+        gone
+    }
+
+    /// A client acts for a worker. Beyond its limit it is served, but not known to.
+    pub(super) fn act_for(&self, client: &Client, worker: &WorkerId) {
+        let mut table = self.table();
+        let mut workers = client.workers();
+        if !client.is_evicted()
+            && workers.len() < MQTT_WORKERS_PER_CLIENT_MAX
+            && workers.insert(worker.clone())
+        {
+            *table.workers.entry(worker.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether the library may be given this topic.
+    pub(super) fn admit_topic(&self, topic: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(topic);
+        admit(&mut self.table().topics, hash, MQTT_TOPICS_MAX)
+    }
+
+    /// Whether the library may be given this filter.
+    pub(super) fn admit_filter(&self, filter: &str, is_commands: bool) -> bool {
+        let hash = self.hasher.hash_one(filter);
+        let mut table = self.table();
+        if is_commands {
+            admit(&mut table.command_filters, hash, MQTT_COMMAND_FILTERS_MAX)
+        } else {
+            admit(&mut table.other_filters, hash, MQTT_OTHER_FILTERS_MAX)
+        }
+    }
+
+    /// Whether a message may be retained; an empty one removes what is.
+    pub(super) fn retain(&self, topic: &[u8], payload_bytes: usize) -> bool {
+        let hash = self.hasher.hash_one(topic);
+        let mut table = self.table();
+        let before = table.retained.remove(&hash).unwrap_or(0);
+        table.retained_bytes -= before;
+        if payload_bytes == 0 {
+            return true;
+        }
+        let bytes = topic.len() + payload_bytes;
+        let fits = table.retained_bytes + bytes <= MQTT_RETAINED_BYTES_MAX;
+        // What does not fit leaves the message of before in its place.
+        let kept = if fits { bytes } else { before };
+        if kept > 0 {
+            table.retained.insert(hash, kept);
+            table.retained_bytes += kept;
+        }
+        fits
+    }
+
+    /// Whether a message is retained on `topic`.
+    pub(super) fn is_retained(&self, topic: &[u8]) -> bool {
+        let hash = self.hasher.hash_one(topic);
+        self.table().retained.contains_key(&hash)
+    }
+}
+
+fn admit(seen: &mut HashSet<u64>, hash: u64, max: usize) -> bool {
+    seen.contains(&hash) || (seen.len() < max && seen.insert(hash))
+}
+
+/// Who is connected right now. Clones look at the same table.
+#[derive(Clone)]
+pub struct Clients(pub(super) Arc<Registry>);
+
+impl Clients {
+    /// The ids of all clients, sorted.
+    pub fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.0.table().clients.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// How many clients are connected.
+    pub fn count(&self) -> usize {
+        self.0.table().clients.len()
+    }
+
+    /// Whether a client is connected that acts for this worker: logged in as it, subscribed to its
+    /// commands, or publishing on its topics.
+    pub fn is_connected(&self, worker: &WorkerId) -> bool {
+        self.0.table().workers.contains_key(worker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_takeover_keeps_the_new_client_when_the_old_one_ends() {
+        let registry = Arc::new(Registry::new(1));
+        let (first, none) = registry.connect("a", Identity::Anyone, None).unwrap();
+        assert!(none.is_none());
+        assert_eq!(registry.connect("b", Identity::Anyone, None).unwrap_err(), Denied::Full);
+        let worker: WorkerId = "rig".parse().unwrap();
+        registry.act_for(&first, &worker);
+        let (second, old) = registry.connect("a", Identity::Anyone, None).unwrap();
+        assert!(Arc::ptr_eq(&old.unwrap(), &first) && first.is_evicted() && !second.is_evicted());
+        assert_ne!(first.slot, second.slot, "the library must not end the old one itself");
+        registry.act_for(&second, &worker);
+        assert!(registry.disconnect(&first).is_empty());
+        let clients = Clients(registry.clone());
+        assert!(clients.is_connected(&worker) && clients.ids() == ["a"]);
+        assert_eq!(registry.disconnect(&second), [worker]);
+        assert_eq!(clients.count(), 0);
+        let (third, _) = registry.connect("c", Identity::Anyone, None).unwrap();
+        assert_eq!(third.slot, first.slot, "slots are used again, the longest free first");
+    }
+
+    #[test]
+    fn another_identity_cannot_take_an_id() {
+        let registry = Registry::new(10);
+        let worker = |id: &str| Identity::Worker(id.parse().unwrap());
+        registry.connect("x", worker("a"), None).unwrap();
+        assert_eq!(registry.connect("x", worker("b"), None).unwrap_err(), Denied::Taken);
+        assert!(registry.connect("x", worker("a"), None).is_ok());
+    }
+
+    #[test]
+    fn retained_messages_have_a_budget() {
+        let registry = Registry::new(1);
+        assert!(registry.retain(b"t", MQTT_RETAINED_BYTES_MAX - 1));
+        assert!(!registry.retain(b"u", 1));
+        assert!(registry.retain(b"t", 0));
+        assert!(registry.retain(b"u", 1) && registry.is_retained(b"u") && !registry.is_retained(b"t"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The command line: one file per command, every flag also from the environment (`XENBLOCKS_…`).
+//!
+//! An error is one line on stderr that says what to do, and exit code 1; a wrong flag is exit code 2.
+
+mod arguments;
+mod blocks;
+mod miner;
+mod play;
+mod server;
+mod signals;
+mod simulators;
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+
+use crate::base::thread::{Death, causes};
+
+/// The XenBlocks hashpower marketplace.
+///
+/// People with GPUs offer their workers, people without rent one for a time: the worker then mines
+/// for the renter's address, with keys that begin with the lease's own prefix. Workers speak MQTT,
+/// programs speak REST, people use the web app.
+#[derive(Parser)]
+#[command(name = "xenblocks", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log: error, warn, info, debug or trace, for all or per module (`info,xenblocks::broker=debug`).
+    #[arg(long, global = true, env = "XENBLOCKS_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+const AFTER_HELP: &str = "Start with `xenblocks play`: a whole marketplace on this machine, with a simulated fleet and a \
+worker that really hashes. Then `xenblocks COMMAND --help`.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the marketplace: MQTT broker, REST API, live feed, web app.
+    Server(server::Arguments),
+    /// Run a whole marketplace to look at: server, simulated fleet, and a worker that really hashes.
+    Play(play::Arguments),
+    /// Mine on this machine, for yourself and for whoever rents it.
+    Worker(miner::Arguments),
+    /// Run simulated workers that take leases and report blocks.
+    Simulate(simulators::Simulate),
+    /// Run a varied fleet of simulated rigs that come and go.
+    Fleet(simulators::Fleet),
+    /// Hash a key for an address and print the PHC string.
+    Hash(blocks::Hash),
+    /// Check that a PHC string is of a key.
+    Verify(blocks::Verify),
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "each is the error of the room it names")]
+pub enum CliError {
+    #[error(transparent)]
+    Start(#[from] crate::platform::StartError),
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    #[error(transparent)]
+    Market(#[from] crate::market::Refusal),
+    #[error(transparent)]
+    Http(#[from] crate::http::HttpError),
+    #[error(transparent)]
+    Sim(#[from] crate::sim::SimError),
+    #[error(transparent)]
+    Worker(#[from] crate::worker::WorkerError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A thread ended that must not.
+    #[error("the thread {} ended: {}; the program stops so that nothing goes on half", .0.thread, .0.cause)]
+    Died(Death),
+    /// Said in full.
+    #[error("{0}")]
+    Said(String),
+}
+
+/// Parses the command line and runs the command.
+pub fn run() -> Result<(), CliError> {
+    let arguments = Arguments::parse();
+    start_logging(&arguments.log)?;
+    match arguments.command {
+        Command::Server(arguments) => server::run(arguments),
+        Command::Play(arguments) => play::run(arguments),
+        Command::Worker(arguments) => miner::run(arguments),
+        Command::Simulate(arguments) => simulators::simulate(arguments),
+        Command::Fleet(arguments) => simulators::fleet(arguments),
+        Command::Hash(arguments) => {
+            blocks::hash(arguments);
+            Ok(())
+        }
+        Command::Verify(arguments) => blocks::verify(arguments),
+    }
+}
+
+/// Says in one line on stderr why a command failed.
+pub fn complain(error: &CliError) {
+    // Gone: nobody reads what we say.
+    let _ = writeln!(std::io::stderr(), "xenblocks: {}", causes(error).replace('\n', " "));
+}
+
+/// Prints a line on stdout. A reader that has gone away is no error.
+fn say(line: impl std::fmt::Display) {
+    // Gone: `xenblocks … | head` has seen enough.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The time of day, where it was said, how bad it is, what it is.
+fn start_logging(filter: &str) -> Result<(), CliError> {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(filter);
+    // The broker's library reports each packet it refuses as an error; our gate says what matters.
+    builder.filter_module("rumqttd", log::LevelFilter::Off).filter_module("tracing", log::LevelFilter::Off);
+    builder.format(|line, record| {
+        let time = line.timestamp_seconds().to_string();
+        let time = time.get(11..19).unwrap_or(&time);
+        let module = record.target().rsplit("::").next().unwrap_or_default();
+        writeln!(line, "{time} [{module}] {} {}", record.level(), record.args())
+    });
+    builder.try_init().map_err(|error| CliError::Said(format!("--log: {error}")))
+}

@@ -1,0 +1,40 @@
+//! Why a platform does not start: one line that says what to do.
+
+use std::net::IpAddr;
+
+use thiserror::Error;
+
+use crate::auth::SecretFileError;
+use crate::broker::BrokerError;
+use crate::http::HttpError;
+use crate::market::Refusal;
+use crate::store::StoreError;
+
+/// Why a platform does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The MQTT port.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The HTTP port.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A key file.
+    #[error(transparent)]
+    SecretFile(#[from] SecretFileError),
+    /// The market's books could not be prepared.
+    #[error(transparent)]
+    Market(#[from] Refusal),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    /// Open mode off loopback.
+    #[error("--auth open is for loopback only, and {0} is not; use --auth required")]
+    OpenToStrangers(IpAddr),
+    /// A short secret in closed mode.
+    #[error("the JWT secret is too short: give at least 32 bytes, or leave it out to have one made")]
+    WeakSecret,
+}
