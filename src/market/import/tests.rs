@@ -368,7 +368,10 @@ fn what_is_bad_is_told_a_line_each_and_left_out() {
     let left_out = lines.iter().filter(|line| line.starts_with("left out: ")).count();
     assert_eq!(imported.left_out, left_out as u64);
     assert_eq!((imported.hashrates, imported.wallets), (1, 2));
-    assert_eq!(text(&path, "SELECT group_concat(earnings) FROM wallet_snapshots"), "3500000,1000000");
+    assert_eq!(
+        text(&path, "SELECT group_concat(earnings) FROM wallet_snapshots WHERE resolution = 'hour'"),
+        "3500000,1000000"
+    );
     clean(&path);
 }
 
