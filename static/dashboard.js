@@ -9,7 +9,7 @@ const ONLINE_SECONDS = 90;
 const KEY = "xenblocks.api-key";
 
 const byId = (id) => document.getElementById(id);
-const state = { page: 0, workers: [], accounts: [], polling: false, timer: 0, heardAt: null };
+const state = { page: 0, workers: [], polling: false, timer: 0, heardAt: null };
 
 // --- asking the server ---
 
@@ -211,7 +211,7 @@ const parts = {
   workers: [() => `/api/workers?limit=${WORKERS_PER_PAGE}&offset=${state.page * WORKERS_PER_PAGE}`, showWorkers],
   leases: [() => "/api/leases?limit=20", (page) => show("leases", page.items)],
   blocks: [() => "/api/blocks?limit=20", (page) => show("blocks", page.items)],
-  accounts: [() => "/api/accounts", showAccounts],
+  accounts: [() => `/api/accounts?limit=${ACCOUNTS_MAX}`, showAccounts],
 };
 
 async function poll() {
@@ -273,11 +273,11 @@ function showWorkers(workers) {
 }
 
 function showAccounts(byAccount) {
-  state.accounts = Object.values(byAccount);
-  show("accounts", state.accounts.slice(0, ACCOUNTS_MAX));
-  const renters = state.accounts.filter((one) => one.role === "consumer" && one.balance > 0);
+  const accounts = Object.values(byAccount);
+  show("accounts", accounts);
+  const renters = accounts.filter((one) => one.role === "consumer" && one.balance > 0);
   options("known-accounts", renters.map((one) => one.account_id));
-  byId("accounts-shown").textContent = state.accounts.length > ACCOUNTS_MAX ? `the first ${ACCOUNTS_MAX} of ${whole.format(state.accounts.length)}` : "";
+  byId("accounts-shown").textContent = accounts.length < ACCOUNTS_MAX ? "" : `the first ${ACCOUNTS_MAX}`;
 }
 
 function turn(pages) {

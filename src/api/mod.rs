@@ -122,6 +122,14 @@ pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
     http::handler(move |request| answer(&api, &router, request))
 }
 
+/// Answers the embedded chain's RPC alone.
+pub fn chain_handler(api: Arc<Api>) -> Arc<http::Handler> {
+    let router = Router::of(chain::ROUTES);
+    http::handler(move |request| {
+        respond(&api, &router, request).unwrap_or_else(ApiError::into_response).into()
+    })
+}
+
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
     if request.raw_url().split('?').next() == Some(live_feed::PATH) {
         return live_feed::reply(api, request);

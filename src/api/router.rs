@@ -91,8 +91,13 @@ pub struct Router {
 impl Router {
     /// From the table.
     pub fn new() -> Self {
+        Self::of(routes())
+    }
+
+    /// From a part of the table.
+    pub fn of(routes: impl IntoIterator<Item = &'static Route>) -> Self {
         let mut by_length: HashMap<usize, Vec<_>> = HashMap::new();
-        for route in routes() {
+        for route in routes {
             let segments: Vec<_> = route.path.split('/').skip(1).collect();
             by_length.entry(segments.len()).or_default().push((segments, route));
         }

@@ -6,6 +6,7 @@
 //! programs ─http─▶ api ───────────────────jobs──▶ store (reads: its pool)
 //! ```
 
+mod chain_alone;
 mod config;
 mod dispatch;
 mod edge;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+pub use chain_alone::ChainAlone;
 pub use config::{AuthMode, ChainConfig, Config};
 pub use error::StartError;
 

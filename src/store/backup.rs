@@ -171,10 +171,9 @@ fn unusable(path: &Path, problem: impl Into<String>) -> StoreError {
 mod tests {
     use crossbeam_channel::bounded;
 
-    use super::super::Database;
     use super::*;
     use crate::base::thread::deathwatch;
-    use crate::store::Store;
+    use crate::store::{Database, Store};
 
     const NOW: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
