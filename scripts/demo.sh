@@ -57,7 +57,11 @@ echo "   Its keys must begin with $(field prefix <<<"$lease")."
 blocks() { get "/api/leases/$id" | field blocks_found; }
 found_some() { [ "$(blocks)" -ge 3 ]; }
 until_true 120 "a third block" found_some
-echo "3. It has found $(blocks) blocks, each checked by recomputing its Argon2id hash."
+echo "3. It mines for consumer-1 now; every hash that it reports is recomputed before its block counts."
+for second in 1 2 3 4 5; do
+  sleep 1
+  echo "   after $second s: $(blocks) blocks"
+done
 
 settled=$(post /api/stop "{\"lease_id\":\"$id\"}")
 cost=$(field total_cost <<<"$settled")
