@@ -19,7 +19,7 @@ fn programs_get_the_banner_and_browsers_the_app() {
     assert_eq!(banner.header("Vary"), Some("Accept"));
     let app = house.send("GET", "/", &[("Accept", "text/html,application/xhtml+xml;q=0.9")], "");
     assert_eq!(app.header("Content-Type"), Some("text/html; charset=utf-8"));
-    assert_eq!(app.header("Vary"), Some("Accept"));
+    assert_eq!(app.header("Vary"), Some("Accept, Accept-Encoding"));
     assert!(app.text.starts_with("<!doctype html>"));
 }
 

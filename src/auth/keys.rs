@@ -65,6 +65,23 @@ pub fn issue(conn: &Connection, account: &AccountId, now: Timestamp) -> Result<S
     Ok(key)
 }
 
+/// Keeps a key that was issued elsewhere working, as an import brings it; `false` when it belongs to
+/// an account already, or to one that nobody signs in to. Only its digest is stored.
+pub fn adopt(
+    conn: &Connection,
+    account: &AccountId,
+    key: &Secret,
+    now: Timestamp,
+) -> Result<bool, AuthError> {
+    let hint: String = key.expose().chars().take(HINT_LENGTH).collect();
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO api_keys (account_id, digest, hint, created_at)
+         SELECT account_id, ?2, ?3, ?4 FROM accounts
+         WHERE account_id = ?1 AND role IN ('consumer', 'provider') ON CONFLICT (digest) DO NOTHING",
+    )?;
+    Ok(insert.execute(params![account.as_str(), digest(key.expose()), hint, now.micros()])? == 1)
+}
+
 /// Whose `key` is, unless it is unknown or revoked.
 pub fn find(conn: &Connection, key: &str) -> Result<Option<KeyHolder>, AuthError> {
     let mut query = conn.prepare_cached(

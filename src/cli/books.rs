@@ -1,4 +1,4 @@
-//! Commands on a database: `seed`, `audit`, `backup`, `restore`.
+//! Commands on a database: `seed`, `audit`, `backup`, `restore`, `import`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{CliError, arguments, say};
 use crate::base::Clock;
-use crate::market::audit;
+use crate::market::{audit, import};
 use crate::sim::seed;
 use crate::store::{backup, open_for_reading};
 
@@ -55,6 +55,15 @@ pub(super) struct Backup {
 #[derive(Args)]
 pub(super) struct Restore {
     /// The backup.
+    from: PathBuf,
+    #[command(flatten)]
+    db: arguments::Db,
+}
+
+/// Flags of `xenblocks import`.
+#[derive(Args)]
+pub(super) struct Import {
+    /// The prototype's database file.
     from: PathBuf,
     #[command(flatten)]
     db: arguments::Db,
@@ -126,5 +135,26 @@ pub(super) fn restore(arguments: Restore) -> Result<(), CliError> {
     let before = backup::restore(&arguments.from, &path, Clock::system().now())?;
     let kept = before.map(|before| format!("; what was there is {}", before.display()));
     say(format_args!("{} restored{}", path.display(), kept.unwrap_or_default()));
+    Ok(())
+}
+
+pub(super) fn import(arguments: Import) -> Result<(), CliError> {
+    let path = arguments.db.db_path;
+    let config = import::Config { from: arguments.from, path: path.clone(), now: Clock::system().now() };
+    let brought = import::run(&config, &mut |line| say(line))?;
+    say(format_args!(
+        "{}: from version {}: {} accounts, {} keys, {} workers, {} leases ({} of them active), {} settlements, \
+         {} blocks; {} rows left out",
+        path.display(),
+        brought.version,
+        brought.accounts,
+        brought.keys,
+        brought.workers,
+        brought.leases,
+        brought.active,
+        brought.settlements,
+        brought.blocks,
+        brought.left_out
+    ));
     Ok(())
 }

@@ -6,6 +6,7 @@ mod arguments;
 mod blocks;
 mod books;
 mod chain;
+mod demo;
 mod miner;
 mod play;
 mod server;
@@ -43,6 +44,8 @@ enum Command {
     Server(server::Arguments),
     /// Run a whole marketplace to look at: server, simulated fleet, and a worker that really hashes.
     Play(play::Arguments),
+    /// Show one rental from start to settlement, and check that every number adds up.
+    Demo(demo::Arguments),
     /// Mine on this machine, for yourself and for whoever rents it.
     Worker(miner::Arguments),
     /// Run the simulated chain alone.
@@ -59,6 +62,8 @@ enum Command {
     Backup(books::Backup),
     /// Put a backup in the database's place.
     Restore(books::Restore),
+    /// Bring in the database of a Python prototype.
+    Import(books::Import),
     /// Hash a key for an address and print the PHC string.
     Hash(blocks::Hash),
     /// Check that a PHC string is of a key.
@@ -82,6 +87,8 @@ pub enum CliError {
     #[error(transparent)]
     Seed(#[from] crate::sim::seed::SeedError),
     #[error(transparent)]
+    Import(#[from] crate::market::import::ImportError),
+    #[error(transparent)]
     Worker(#[from] crate::worker::WorkerError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -100,6 +107,7 @@ pub fn run() -> Result<(), CliError> {
     match arguments.command {
         Command::Server(arguments) => server::run(arguments),
         Command::Play(arguments) => play::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Worker(arguments) => miner::run(arguments),
         Command::Simulate(arguments) => simulators::simulate(arguments),
         Command::Fleet(arguments) => simulators::fleet(arguments),
@@ -108,6 +116,7 @@ pub fn run() -> Result<(), CliError> {
         Command::Audit(arguments) => books::audit(arguments),
         Command::Backup(arguments) => books::backup(arguments),
         Command::Restore(arguments) => books::restore(arguments),
+        Command::Import(arguments) => books::import(arguments),
         Command::Hash(arguments) => {
             blocks::hash(arguments);
             Ok(())

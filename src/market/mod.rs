@@ -10,6 +10,7 @@ pub mod audit;
 pub mod blocks;
 mod event;
 pub mod gpus;
+pub mod import;
 pub mod leases;
 pub mod ledger;
 pub mod matching;

@@ -115,6 +115,15 @@ impl RawClient {
         RawClient(stream)
     }
 
+    /// The same, with a server that may be gone.
+    pub fn try_open(addr: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(addr).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_write_timeout(Some(PATIENCE)).ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(RawClient(stream))
+    }
+
     /// A connected client. Panics when it is refused.
     pub fn connect(addr: SocketAddr, connect: &Connect) -> Self {
         let mut client = Self::open(addr);

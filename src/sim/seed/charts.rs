@@ -66,7 +66,9 @@ fn wallets(
 ) -> Result<(), SeedError> {
     let done = done_by_period(connection, length)?;
     let mut insert = connection
-        .prepare_cached("INSERT INTO wallet_snapshots VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        .prepare_cached("INSERT INTO wallet_snapshots (address, resolution, period_start, hashrate, online_workers, total_workers,
+                    blocks, cumulative_blocks, earnings, peak_hashrate)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?4)")?;
     for owner in &story.owners {
         let rigs: Vec<_> =
             story.workers.iter().filter(|worker| worker.register.eth_address == Some(*owner)).collect();

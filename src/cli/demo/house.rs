@@ -1,0 +1,125 @@
+//! A marketplace of the demonstration's own: free ports, a temporary database, one simulated worker.
+
+use std::fs::DirBuilder;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::base::Clock;
+use crate::base::limits::{HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX};
+use crate::base::thread::{Death, deathwatch, spawn};
+use crate::chain::Rules;
+use crate::chain::simulator::DIFFICULTY_START_KIB;
+use crate::cli::CliError;
+use crate::market::audit::{Report, audit};
+use crate::platform::{AuthMode, ChainConfig, Config, Platform};
+use crate::pow::{Difficulty, Marker};
+use crate::sim::leases;
+use crate::store::open_for_reading;
+use crate::worker::session::Broker;
+
+/// The simulated worker's id.
+pub(super) const WORKER: &str = "sim-worker-001";
+const BLOCK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The marketplace, running.
+pub(super) struct House {
+    platform: Platform,
+    url: String,
+    stop_worker: Sender<()>,
+    worker: JoinHandle<()>,
+    worker_deaths: Receiver<Death>,
+    db_path: PathBuf,
+    folder: Folder,
+}
+
+impl House {
+    pub(super) fn start() -> Result<Self, CliError> {
+        let folder = Folder::make()?;
+        let db_path = folder.0.join("market.db");
+        let platform = Platform::start(config(db_path.clone()), Clock::system())?;
+        let mqtt = platform.mqtt_addr();
+        let config = leases::Config {
+            workers: 1,
+            broker: Broker { host: mqtt.ip().to_string(), port: mqtt.port(), login: None },
+            block_interval: BLOCK_INTERVAL,
+            gpu_count: 2,
+            api_port: Some(platform.api_addr().port()),
+            heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+            seed: None,
+        };
+        let (watch, worker_deaths) = deathwatch();
+        let (stop_worker, stopped) = bounded(1);
+        let worker = spawn("simulate", &watch, move || Ok(leases::run(config, Clock::system(), stopped)?))?;
+        let url = format!("http://{}", platform.api_addr());
+        Ok(House { platform, url, stop_worker, worker, worker_deaths, db_path, folder })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(super) fn mqtt_port(&self) -> u16 {
+        self.platform.mqtt_addr().port()
+    }
+
+    /// Stops everything, audits the books that are left, and removes them.
+    pub(super) fn close(self) -> Result<Report, CliError> {
+        drop(self.stop_worker);
+        // Err: it died of a panic, which the deathwatch has reported.
+        let _ = self.worker.join();
+        let death = self.worker_deaths.try_recv().or_else(|_| self.platform.deaths().try_recv());
+        self.platform.stop();
+        if let Ok(death) = death {
+            return Err(CliError::Died(death));
+        }
+        let report = audit(&open_for_reading(&self.db_path)?)?;
+        drop(self.folder);
+        Ok(report)
+    }
+}
+
+fn config(db_path: PathBuf) -> Config {
+    let difficulty = Difficulty::new(DIFFICULTY_START_KIB).expect("a constant difficulty");
+    Config {
+        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        mqtt_port: 0,
+        api_port: 0,
+        db_path,
+        auth: AuthMode::Open,
+        jwt_secret: None,
+        jwt_secret_file: None,
+        admin_key_file: None,
+        sign_in_domain: None,
+        marker: Marker::default(),
+        require_pow: false,
+        chain: Some(ChainConfig { rules: Rules::default(), difficulty }),
+        live_clients_max: LIVE_CLIENTS_MAX,
+        mqtt_connections_max: MQTT_CONNECTIONS_MAX,
+        http_connections_max: HTTP_CONNECTIONS_MAX,
+    }
+}
+
+/// A folder that goes when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> std::io::Result<Self> {
+        let name = format!("xenblocks-demo-{}", uuid::Uuid::new_v4());
+        let path = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            log::warn!("cannot remove {}: {error}", self.0.display());
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The marketplace as its users meet it: HTTP, MQTT and WebSocket against a platform whose clock the
+//! tests move. Each house audits its books when its test ends.
+//!
+//! Tests named `fault_NN_…` hold what the prototype got wrong (contract: faults.md) in place.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod blocks;
+mod interruption;
+mod leases;
