@@ -71,7 +71,11 @@ pub fn with_key(connection: &Connection, key: &BlockKey) -> Result<Option<Block>
 /// A page of all blocks, newest first.
 pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Block>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks ORDER BY block_seq DESC LIMIT ?1 OFFSET ?2"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE block_seq IN
+               (SELECT block_seq FROM blocks ORDER BY created_at DESC, block_seq DESC LIMIT ?1 OFFSET ?2)
+             ORDER BY created_at DESC, block_seq DESC"
+        ))?
         .query_map([limit, offset], from_row)?
         .collect()
 }
