@@ -17,8 +17,8 @@ help: ## this list
 run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C stops it
 	@exec $(PROGRAM) play $(ARGS)
 
-demo: release ## one rental from start to settlement, on free ports and a temporary database
-	@scripts/demo.sh $(PROGRAM)
+demo: release ## one rental from start to settlement, checked: free ports, a temporary database
+	@exec $(PROGRAM) demo $(ARGS)
 
 test: test-tools ## format, lints and every test, as the checks before a merge run them
 	$(CARGO) fmt --check
