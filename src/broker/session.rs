@@ -122,6 +122,9 @@ impl Session {
         stream: &mut BytesMut,
     ) -> Result<Packet, Stop> {
         let frame = v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
+        if !has_the_flags_of_its_type(frame.byte1) {
+            return Err("the flags of a packet are not those of its type".into());
+        }
         let (qos, pkid) = outgoing::delivery(&stream[..frame.frame_length()]).unwrap_or_default();
         if frame.byte1 >> 4 == PUBLISH {
             // A repetition is new to those that it is relayed to.
@@ -302,5 +305,17 @@ impl Shared {
         if may_retain && self.registry.admit_topic(&will.topic) {
             self.publisher.relay(will.topic, will.payload, will.retain);
         }
+    }
+}
+
+/// The low half of a packet's first byte, which the library does not look at (MQTT 3.1.1, table 2.2).
+fn has_the_flags_of_its_type(first: u8) -> bool {
+    const PUBREL: u8 = 6;
+    const SUBSCRIBE: u8 = 8;
+    const UNSUBSCRIBE: u8 = 10;
+    match (first >> 4, first & 0x0f) {
+        (PUBLISH, _) => true,
+        (PUBREL | SUBSCRIBE | UNSUBSCRIBE, flags) => flags == 0b0010,
+        (_, flags) => flags == 0,
     }
 }

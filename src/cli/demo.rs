@@ -12,7 +12,6 @@ use crossbeam_channel::Receiver;
 use serde_json::{Value, json};
 
 use super::{CliError, say, signals};
-use crate::auth::administrator::TEST_KEY;
 use checks::{Checks, Evidence};
 use client::{Client, coins, number, text};
 use house::{House, WORKER};
@@ -37,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), CliError> {
     say("\n  XenBlocks: one rental, from start to settlement\n");
     let house = House::start()?;
     step("platform", format_args!("{}, MQTT on port {}", house.url(), house.mqtt_port()));
-    let demo = Demo { client: Client::new(house.url(), TEST_KEY), bell };
+    let demo = Demo { client: Client::new(house.url(), house.administrator_key()), bell };
     let told = demo.rental(arguments.blocks);
     let audited = house.close();
     let mut checks = Checks::of(&told?);

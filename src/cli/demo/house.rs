@@ -1,8 +1,9 @@
 //! A marketplace of the demonstration's own: free ports, a temporary database, one simulated worker.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,6 +31,7 @@ const BLOCK_INTERVAL: Duration = Duration::from_millis(500);
 pub(super) struct House {
     platform: Platform,
     url: String,
+    administrator_key: String,
     stop_worker: Sender<()>,
     worker: JoinHandle<()>,
     worker_deaths: Receiver<Death>,
@@ -41,7 +43,11 @@ impl House {
     pub(super) fn start() -> Result<Self, CliError> {
         let folder = Folder::make()?;
         let db_path = folder.0.join("market.db");
-        let platform = Platform::start(config(db_path.clone()), Clock::system())?;
+        let key_path = folder.0.join("administrator.key");
+        let administrator_key = uuid::Uuid::new_v4().to_string();
+        let mut key_file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key_path)?;
+        key_file.write_all(administrator_key.as_bytes())?;
+        let platform = Platform::start(config(db_path.clone(), key_path), Clock::system())?;
         let mqtt = platform.mqtt_addr();
         let config = leases::Config {
             workers: 1,
@@ -56,11 +62,16 @@ impl House {
         let (stop_worker, stopped) = bounded(1);
         let worker = spawn("simulate", &watch, move || Ok(leases::run(config, Clock::system(), stopped)?))?;
         let url = format!("http://{}", platform.api_addr());
-        Ok(House { platform, url, stop_worker, worker, worker_deaths, db_path, folder })
+        Ok(House { platform, url, administrator_key, stop_worker, worker, worker_deaths, db_path, folder })
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The ledgers are for administrators and their owners.
+    pub(super) fn administrator_key(&self) -> &str {
+        &self.administrator_key
     }
 
     pub(super) fn mqtt_port(&self) -> u16 {
@@ -83,7 +94,7 @@ impl House {
     }
 }
 
-fn config(db_path: PathBuf) -> Config {
+fn config(db_path: PathBuf, administrator_key: PathBuf) -> Config {
     let difficulty = Difficulty::new(DIFFICULTY_START_KIB).expect("a constant difficulty");
     Config {
         bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -93,7 +104,7 @@ fn config(db_path: PathBuf) -> Config {
         auth: AuthMode::Open,
         jwt_secret: None,
         jwt_secret_file: None,
-        admin_key_file: None,
+        admin_key_file: Some(administrator_key),
         sign_in_domain: None,
         marker: Marker::default(),
         require_pow: false,
