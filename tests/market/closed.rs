@@ -295,3 +295,33 @@ fn fault_07_in_closed_mode_nobody_but_the_owner_steers_a_worker() {
     }
     at.house.admin().post("/api/workers/rig-1/control", &body).ok();
 }
+
+#[test]
+fn fault_15_signing_in_is_limited_in_rate() {
+    let house = House::closed();
+    let ask = || house.api.get("/api/auth/nonce?address=0x1111111111222222222233333333334444444444");
+    let refused = (0..200).map(|_| ask()).find(|reply| reply.status != 200).expect("a limit");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(refused.status, 429, "{}", refused.text);
+    house.pass(wait);
+    ask().ok();
+    // What does not sign anybody in has another, larger allowance.
+    house.api.get("/api/status").ok();
+}
+
+#[test]
+fn a_workers_address_cannot_be_taken_over_by_another_connection() {
+    let at = rented();
+    let owner = at.house.worker("rig-1")["eth_address"].clone();
+    let token = token_of(&at.house, "rig-2");
+    let login = Some(("rig-2", token.as_str()));
+    let mut thief = Rig::connect_with(at.house.mqtt(), "rig-2", &Connect { login, ..Connect::new("thief") });
+    thief.register();
+    let mut description = thief.description();
+    description["worker_id"] = json!("rig-1");
+    description["eth_address"] = json!("0x1111111111222222222233333333334444444444");
+    thief.say("register", &description);
+    assert_eq!(thief.command("register_ack")["accepted"], false);
+    at.house.pass(1);
+    assert_eq!(at.house.worker("rig-1")["eth_address"], owner);
+}

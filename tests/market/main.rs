@@ -13,4 +13,5 @@ mod interruption;
 mod leases;
 mod live;
 mod money;
+mod orders;
 mod wallets;
