@@ -8,6 +8,7 @@ mod support;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use support::api::{Api, Reply};
 use support::house::{RENTER_ADDRESS, assert_books_in_order, millionths};
 use support::rig::{OWNER, Rig, bare_hash, key_of};
-use support::server::{Server, folder};
+use support::server::{Server, folder, program, run};
 
 const ROUNDS: u64 = 100;
 const BURST_MILLIS: std::ops::Range<u64> = 80..250;
@@ -75,6 +76,25 @@ fn what_was_acknowledged_survives_kill_9() {
     println!("acknowledged: {rented} rents, {stopped} stops, {blocks} blocks, {deposits} deposits");
     let each = |count: usize| u64::try_from(count).unwrap() >= rounds;
     assert!(each(rented) && each(blocks) && each(deposits), "there was hardly any load");
+    assert_eq!(server.stop("TERM").code(), Some(0));
+    let audit = run(&["audit", "--db-path", db.to_str().unwrap()]);
+    assert_eq!(audit.status.code(), Some(0), "{}", String::from_utf8_lossy(&audit.stdout));
+}
+
+/// Killed while the database is made, migrated, recovered or its books are opened.
+#[test]
+fn killed_while_it_starts_it_starts_the_next_time() {
+    let (_folder, db) = folder();
+    for millis in (0..60).step_by(2) {
+        let arguments = ["server", "--mqtt-port", "0", "--api-port", "0", "--log", "off", "--db-path"];
+        let mut child = program(&arguments).arg(&db).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let mut server = Server::spawn(&db);
+    let balance = server.api.get("/api/accounts/consumer-1/balance").ok();
+    assert_eq!(balance["balance"], 1000.0);
     assert_eq!(server.stop("TERM").code(), Some(0));
     assert_books_in_order(&db);
 }
