@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use xenblocks::auth::eth::Wallet;
 
+use super::live::Dashboard;
 use crate::support::api::Api;
 use crate::support::house::{ADMIN_KEY, House};
 use crate::support::mqtt_client::{Connect, RawClient, publish};
@@ -324,4 +325,21 @@ fn a_workers_address_cannot_be_taken_over_by_another_connection() {
     assert_eq!(thief.command("register_ack")["accepted"], false);
     at.house.pass(1);
     assert_eq!(at.house.worker("rig-1")["eth_address"], owner);
+}
+
+#[test]
+fn fault_19_the_live_feed_tells_strangers_neither_keys_nor_renters() {
+    let mut at = rented();
+    let mut dashboard = Dashboard::join(&at.house);
+    let snapshot = dashboard.next_of("snapshot");
+    assert_eq!(snapshot["workers"][0]["worker_id"], "rig-1");
+    at.rig.block(&at.lease, &key_of(&at.prefix, 1), "0xaabbccddee1234567890abcdef1234567890abcd");
+    let block = dashboard.next_of("block");
+    assert_eq!((&block["worker_id"], &block["lease_id"]), (&json!("rig-1"), &json!(at.lease)));
+    for told in [snapshot, block] {
+        let told = told.to_string().to_lowercase();
+        for secret in ["renter", "0xaabbccddee", &at.prefix] {
+            assert!(!told.contains(secret), "{secret} is in {told}");
+        }
+    }
 }

@@ -12,10 +12,12 @@ use crate::support::Ends;
 use crate::support::house::{House, RENTER_ADDRESS};
 use crate::support::rig::{OWNER, key_of};
 
-struct Dashboard(WebSocket<TcpStream>);
+/// A dashboard that is connected.
+pub(super) struct Dashboard(WebSocket<TcpStream>);
 
 impl Dashboard {
-    fn join(house: &House) -> Self {
+    /// Connects one.
+    pub(super) fn join(house: &House) -> Self {
         let stream = TcpStream::connect(house.http()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         Dashboard(client(format!("ws://{}/ws/dashboard", house.http()), stream).unwrap().0)
@@ -32,7 +34,7 @@ impl Dashboard {
     }
 
     /// The next event of this type.
-    fn next_of(&mut self, kind: &str) -> Value {
+    pub(super) fn next_of(&mut self, kind: &str) -> Value {
         self.next_of_by(kind, |_| true)
     }
 

@@ -14,4 +14,5 @@ mod leases;
 mod live;
 mod money;
 mod orders;
+mod races;
 mod wallets;
