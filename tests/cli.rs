@@ -13,9 +13,9 @@ use support::api::Api;
 use support::await_some;
 use support::house::{RENTER, assert_books_in_order};
 use support::rig::Rig;
-use support::server::{Server, folder, run};
+use support::server::{Server, folder, program, run};
 
-const COMMANDS: &[&str] = &["server", "play", "worker", "simulate", "fleet", "hash", "verify"];
+const COMMANDS: &[&str] = &["server", "play", "demo", "worker", "simulate", "fleet", "hash", "verify"];
 
 /// Exit code 1, nothing on stdout, and one line on stderr that says these things.
 fn assert_one_line(output: &Output, says: &[&str]) {
@@ -251,4 +251,16 @@ fn play_mines_real_blocks_and_ctrl_c_stops_all_of_it() {
     assert!(block["hash"].as_str().unwrap().starts_with("$argon2id$v=19$m="), "{block}");
     assert_eq!(play.stop("INT").code(), Some(0));
     assert_books_in_order(&db);
+}
+
+#[test]
+fn the_demo_adds_up_and_leaves_nothing_behind() {
+    let (folder, _) = folder();
+    let output = program(&["demo", "--log", "off"]).env("TMPDIR", folder.path()).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["rent ", "settlement ", "violations in the audit of the books: 0", "Every number adds up."] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

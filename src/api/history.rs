@@ -19,6 +19,10 @@ const SAMPLE_SECONDS: f64 = 30.0;
 /// A sample is in the database this long after its moment at the latest.
 const GRACE: Duration = Duration::from_secs(5);
 const MICROS_PER_SECOND: i64 = 1_000_000;
+/// The periods that there are totals of, seconds. Few, so that all of them stay computed: to sum a
+/// day of a large fleet anew takes a second.
+const PERIODS_SEC: [i64; 8] = [30, 60, 120, 300, 600, 900, 1800, 3600];
+const _: () = assert!(PERIODS_SEC.len() <= HISTORY_KEPT_MAX);
 
 /// What was computed before.
 #[derive(Default)]
@@ -109,7 +113,8 @@ pub fn of_all(api: &Api, hours: f64, now: Timestamp) -> Result<Arc<Vec<u8>>, Api
     Ok(json)
 }
 
-/// Totals of the whole fleet, or of one worker, by period of so many seconds, oldest first.
+/// Totals of the whole fleet, or of one worker, by period of so many seconds or the next larger of
+/// [`PERIODS_SEC`], oldest first.
 pub fn totals(
     api: &Api,
     worker: Option<&str>,
@@ -117,6 +122,7 @@ pub fn totals(
     period_sec: i64,
     now: Timestamp,
 ) -> Result<Vec<Total>, ApiError> {
+    let period_sec = PERIODS_SEC.into_iter().find(|period| *period >= period_sec).unwrap_or(3600);
     let period = period_sec * MICROS_PER_SECOND;
     let first = now.minus(Duration::from_secs_f64(hours * 3600.0)).micros().div_euclid(period);
     if let Some(worker) = worker {
@@ -133,9 +139,6 @@ pub fn totals(
     let mut kept = api.state.memos.history.series.lock().unwrap_or_else(PoisonError::into_inner);
     let newest = newest(api, now)?;
     let place = kept.iter().position(|series| series.period == period).unwrap_or_else(|| {
-        if kept.len() >= HISTORY_KEPT_MAX {
-            kept.remove(0);
-        }
         kept.push(Series::new(period, now));
         kept.len() - 1
     });

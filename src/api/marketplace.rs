@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::paging::{PAGE, Page, Paging};
+use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Board, Glance, Row};
 use super::router::{Method, Parameter, Route};
 use super::views::rounded;
@@ -154,7 +154,7 @@ impl<'a> Item<'a> {
 #[derive(Serialize)]
 struct Shelf<'a> {
     #[serde(flatten)]
-    page: Page<Item<'a>>,
+    page: Listing<Item<'a>>,
     gpu_types: &'a [String],
 }
 

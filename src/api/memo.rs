@@ -58,6 +58,9 @@ impl<T> Memo<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::base::thread::deathwatch;
     use crate::market::Refusal;
@@ -80,5 +83,26 @@ mod tests {
         store.write::<_, Refusal, _>(|_| Ok(())).unwrap();
         assert_eq!(both(), (2, 1));
         assert!(brief.get(&store, &clock, |_| Err::<u32, _>("not asked")).is_ok());
+    }
+
+    #[test]
+    fn who_asks_at_once_shares_one_computation() {
+        let folder = tempfile::tempdir().unwrap();
+        let (events, _told) = crossbeam_channel::bounded(8);
+        let store = Store::open(&folder.path().join("t.db"), events, &deathwatch().0).unwrap();
+        let clock = Clock::manual(Timestamp::from_seconds(1000.0));
+        let (memo, computed) = (Memo::brief(), AtomicUsize::new(0));
+        let together = Barrier::new(8);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    together.wait();
+                    let compute =
+                        |_: Option<&usize>| Ok::<_, Refusal>(computed.fetch_add(1, Ordering::SeqCst));
+                    assert_eq!(*memo.get(&store, &clock, compute).unwrap(), 0);
+                });
+            }
+        });
+        assert_eq!(computed.into_inner(), 1);
     }
 }

@@ -23,7 +23,11 @@ mod metrics;
 mod monitoring;
 mod openapi;
 mod overview;
+#[cfg(test)]
+mod own_tests;
 mod pages;
+#[cfg(test)]
+mod pages_tests;
 mod paging;
 mod privacy;
 mod provider;
@@ -32,6 +36,8 @@ mod rentals;
 mod renter;
 mod roster;
 mod router;
+#[cfg(test)]
+mod scale_tests;
 mod state;
 #[cfg(test)]
 mod sweep_tests;

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::history;
-use super::paging::{PAGE, Page, Paging};
+use super::paging::{Listing, PAGE, Paging};
 use super::privacy::Viewer;
 use super::roster::{self, Glance, Row};
 use super::router::{Method, Parameter, Route};
@@ -60,7 +60,11 @@ pub(super) const ROUTES: &[Route] = &[
         &[
             optional("hours", "number", "How far back: 1 by default, 0.0167 to 24"),
             optional("worker_id", "string", "Only this worker's"),
-            optional("resolution", "integer", "Totals of the fleet by so many seconds, 30 to 3600"),
+            optional(
+                "resolution",
+                "integer",
+                "Totals of the fleet by so many seconds: 30, 60, 120, 300, 600, 900, 1800, 3600 or the next",
+            ),
         ],
         "An array of samples, oldest first, or of totals",
         hashrate_history,
@@ -139,7 +143,7 @@ fn fleet(api: &Api, call: &Call<'_>) -> Answer {
     let total = members.len();
     let items = paging.cut(members.into_iter()).map(|(row, _)| Member::new(api, row, call.now)).collect();
     let page = paging.page(items, total);
-    json(&Page { total_pages: page.total_pages.max(1), ..page })
+    json(&Listing { total_pages: page.total_pages.max(1), ..page })
 }
 
 #[derive(Serialize)]

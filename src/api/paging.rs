@@ -41,16 +41,16 @@ impl Paging {
     }
 
     /// The answer; without rows there are no pages.
-    pub fn page<T>(self, items: Vec<T>, total: usize) -> Page<T> {
+    pub fn page<T>(self, items: Vec<T>, total: usize) -> Listing<T> {
         let total = i64::try_from(total).unwrap_or(i64::MAX);
         let total_pages = total / self.limit + i64::from(total % self.limit != 0);
-        Page { items, total, page: self.page, limit: self.limit, total_pages }
+        Listing { items, total, page: self.page, limit: self.limit, total_pages }
     }
 }
 
 /// A page of a list.
 #[derive(Serialize)]
-pub struct Page<T> {
+pub struct Listing<T> {
     /// The rows.
     pub items: Vec<T>,
     /// Rows in all.

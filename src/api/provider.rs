@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
-use super::paging::{PAGE, Page, Paging};
+use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Row};
 use super::router::{Method, Parameter, Route};
 use super::views::{SettlementView, rounded};
@@ -176,7 +176,7 @@ fn dashboard(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 #[derive(Serialize)]
-struct Earnings<'a> {
+struct Payments<'a> {
     provider_id: &'a str,
     earnings: Vec<SettlementView>,
     total: i64,
@@ -205,7 +205,7 @@ fn earnings(api: &Api, call: &Call<'_>) -> Answer {
         })
     })?;
     let earnings = rows.into_iter().map(|row| SettlementView::new(row, true)).collect();
-    json(&Earnings { provider_id: &name, earnings, total, limit, offset })
+    json(&Payments { provider_id: &name, earnings, total, limit, offset })
 }
 
 #[derive(Serialize)]
@@ -256,7 +256,7 @@ impl OwnWorker {
 struct OwnWorkers<'a> {
     provider_id: &'a str,
     #[serde(flatten)]
-    page: Page<OwnWorker>,
+    page: Listing<OwnWorker>,
 }
 
 fn list_workers(api: &Api, call: &Call<'_>) -> Answer {

@@ -59,6 +59,7 @@ pub(super) struct House {
     pub(super) fleet: Arc<Fleet>,
     pub(super) clock: Clock,
     pub(super) events: Receiver<Event>,
+    pub(super) link: Arc<FakeLink>,
     pub(super) handler: Arc<Handler>,
     _deaths: Receiver<Death>,
     _folder: tempfile::TempDir,
@@ -113,13 +114,14 @@ impl House {
             })
             .unwrap();
         let auth = Auth::new(mode, JwtSecret::random(), Some(Secret::new(ADMIN)), clock.clone());
+        let link = Arc::new(FakeLink::default());
         let api = Api {
             store: store.clone(),
             fleet: fleet.clone(),
             auth: Arc::new(auth),
             clock: clock.clone(),
             live: Hub::start(clock.clone(), 1, &watch).unwrap(),
-            link: Arc::new(FakeLink::default()),
+            link: link.clone(),
             policy: Policy { chain: with_chain, require_pow: false, marker: Marker::default() },
             chain: with_chain.then(Rules::default),
             verifier: Verifier::new(),
@@ -134,6 +136,7 @@ impl House {
             fleet,
             clock,
             events: told,
+            link,
             handler: handler(Arc::new(api)),
             _deaths: deaths,
             _folder: folder,

@@ -4,7 +4,12 @@
 //! Each is a function that runs until its bell rings. The rules are the market's; here is only when.
 
 mod monitoring;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod verifier;
+mod wallets;
 mod watchdog;
 
 use std::sync::Arc;
@@ -18,6 +23,7 @@ use crate::pow::Verifier;
 
 pub use monitoring::monitor;
 pub use verifier::verify_blocks;
+pub use wallets::record_wallets;
 pub use watchdog::watch_leases;
 
 /// What the loops work with.

@@ -10,6 +10,7 @@ use super::House;
 use crate::base::limits::STORE_BULK_ROWS_MAX;
 use crate::base::thread::BoxError;
 use crate::base::{Timestamp, WorkerId};
+use crate::fleet::ONLINE_WINDOW;
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::snapshots::{self, Resolution, Sample};
 use crate::store::{StoreError, idempotency, workers};
@@ -83,7 +84,9 @@ impl House {
     }
 
     fn report_silence(&self, now: Timestamp) {
-        let away = self.fleet.away(now);
+        let mut away = self.fleet.away(now);
+        // Who said goodbye a moment ago is not silent for long enough.
+        away.retain(|(_, last_heartbeat)| last_heartbeat.plus(ONLINE_WINDOW) <= now);
         if away.is_empty() {
             return;
         }

@@ -29,7 +29,11 @@ impl Loops {
             let (house, stop) = (house.clone(), stop.clone());
             spawn(name, watch, move || body(&house, &stop))
         };
-        let mut threads = vec![start("watchdog", jobs::watch_leases)?, start("monitoring", jobs::monitor)?];
+        let mut threads = vec![
+            start("watchdog", jobs::watch_leases)?,
+            start("monitoring", jobs::monitor)?,
+            start("wallets", jobs::record_wallets)?,
+        ];
         let ingesting = house.clone();
         threads.push(spawn("ingest", watch, move || Ok(ingest::run(&ingesting, &arrivals)?))?);
         threads.push(spawn("verifier", watch, move || jobs::verify_blocks(&house, &to_verify, &stop))?);

@@ -71,7 +71,11 @@ pub fn with_key(connection: &Connection, key: &BlockKey) -> Result<Option<Block>
 /// A page of all blocks, newest first.
 pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Block>> {
     connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM blocks ORDER BY block_seq DESC LIMIT ?1 OFFSET ?2"))?
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE block_seq IN
+               (SELECT block_seq FROM blocks ORDER BY created_at DESC, block_seq DESC LIMIT ?1 OFFSET ?2)
+             ORDER BY created_at DESC, block_seq DESC"
+        ))?
         .query_map([limit, offset], from_row)?
         .collect()
 }
@@ -181,7 +185,7 @@ pub struct Recent {
     counted_to: i64,
 }
 
-/// Counts the blocks since a moment. With an earlier count only the difference is read: what has
+/// Counts the blocks since a moment, by the index that each part narrows most (`+` bars the other). With an earlier count only the difference is read: what has
 /// been recorded after it, and what has become too old.
 pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Timestamp) -> Result<Recent> {
     let newest = connection
@@ -198,8 +202,25 @@ pub fn count_since(connection: &Connection, before: Option<&Recent>, since: Time
         .query_row((since, before.counted_to), |row| row.get(0))?;
     let expired: i64 = connection
         .prepare_cached(
-            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND block_seq <= ?3",
+            "SELECT count(*) FROM blocks WHERE created_at >= ?1 AND created_at < ?2 AND +block_seq <= ?3",
         )?
         .query_row((before.since, since, before.counted_to), |row| row.get(0))?;
     Ok(Recent { blocks: before.blocks + added - expired, since, counted_to: newest })
+}
+
+/// Visits the blocks that count, recorded since a moment: worker and moment.
+pub fn each_counted_since(
+    connection: &Connection,
+    since: Timestamp,
+    mut visit: impl FnMut(&WorkerId, Timestamp),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT worker_id, created_at FROM blocks
+         WHERE created_at >= ?1 AND prefix_valid = 1 AND chain_verified = 1",
+    )?;
+    let mut rows = statement.query([since])?;
+    while let Some(row) = rows.next()? {
+        visit(&row.get(0)?, row.get(1)?);
+    }
+    Ok(())
 }

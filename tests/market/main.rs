@@ -9,3 +9,5 @@ mod support;
 mod blocks;
 mod interruption;
 mod leases;
+mod money;
+mod wallets;

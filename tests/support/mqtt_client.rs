@@ -1,5 +1,7 @@
 //! A raw MQTT 3.1.1 client over a plain socket, for packets that no proper client would send.
 
+#![allow(dead_code, reason = "each test file that includes this uses a part of it")]
+
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

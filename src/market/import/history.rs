@@ -1,14 +1,20 @@
 //! Blocks and the series for charts.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use super::source::Fields;
 use super::{Import, ImportError};
 use crate::base::limits::{HASH_BYTES_MAX, HASHRATE_MAX};
-use crate::base::{Amount, BlockKey, EthAddress, LeaseId, WorkerId};
+use crate::base::time::micros_of;
+use crate::base::{Amount, BlockKey, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::market::Scope;
 use crate::store::blocks::{self, Block};
+use crate::store::snapshots::{self, WalletPeriod};
 use crate::store::{leases, workers};
 
 const HOUR_MICROS: i64 = 3_600_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Import<'_> {
     pub(super) fn blocks(&mut self, scope: &mut Scope<'_>) -> Result<(), ImportError> {
@@ -91,8 +97,10 @@ impl Import<'_> {
 
     pub(super) fn hashrates(&mut self, scope: &mut Scope<'_>) -> Result<(), ImportError> {
         let source = self.source;
-        let mut insert =
-            scope.prepare("INSERT INTO hashrate_snapshots VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+        let mut insert = scope.prepare(
+            "INSERT INTO hashrate_snapshots (worker_id, taken_at, hashrate, active_gpus) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?;
         source.each("hashrate_snapshots", |row| {
             let at = row.time(&["timestamp", "taken_at", "created_at"]).filter(|at| *at <= self.now);
             let worker = row.text(&["worker_id"]).parse::<WorkerId>();
@@ -118,13 +126,7 @@ impl Import<'_> {
 
     /// The prototype's rows are hourly; its earnings are running totals, and the last of an hour counts.
     pub(super) fn wallets(&mut self, scope: &mut Scope<'_>) -> Result<(), ImportError> {
-        let source = self.source;
-        let mut insert = scope.prepare(
-            "INSERT OR REPLACE INTO wallet_snapshots (address, resolution, period_start, hashrate, online_workers,
-                    total_workers, blocks, cumulative_blocks, earnings, peak_hashrate)
-             VALUES (?1, 'hour', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?3)",
-        )?;
-        let mut totals = std::collections::HashMap::new();
+        let (source, mut totals) = (self.source, HashMap::new());
         source.each("wallet_snapshots", |row| {
             let at = row.time(&["timestamp", "period_start", "created_at"]).filter(|at| *at <= self.now);
             let address = row.text(&["eth_address", "address", "wallet_address"]).parse::<EthAddress>();
@@ -133,22 +135,30 @@ impl Import<'_> {
                 return Ok(());
             };
             let count = |names: &[&str]| row.whole(names).unwrap_or_default().max(0);
-            let rate = row.number(&["hashrate", "total_hashrate"]).unwrap_or_default();
+            let rate =
+                row.number(&["hashrate", "total_hashrate"]).unwrap_or_default().clamp(0.0, HASHRATE_MAX);
             let running = row.amount(&["earnings", "total_earnings"]).unwrap_or_default();
             let before = totals.insert(address, running).unwrap_or_default();
-            let earned = (running - before).max(Amount::ZERO);
-            insert.execute((
-                &address,
-                at.micros().div_euclid(HOUR_MICROS) * HOUR_MICROS,
-                rate.clamp(0.0, HASHRATE_MAX),
-                count(&["online_workers", "workers_online"]),
-                count(&["total_workers"]),
-                count(&["blocks", "blocks_found"]),
-                count(&["cumulative_blocks", "total_blocks"]),
-                earned,
-            ))?;
+            let hour = WalletPeriod {
+                address,
+                start: beginning(at, HOUR_MICROS),
+                hashrate: rate,
+                peak_hashrate: rate,
+                online_workers: count(&["online_workers", "workers_online"]),
+                total_workers: count(&["total_workers"]),
+                blocks: count(&["blocks", "blocks_found"]),
+                cumulative_blocks: count(&["cumulative_blocks", "total_blocks"]),
+                earnings: (running - before).max(Amount::ZERO),
+            };
+            let day = beginning(at, micros_of(DAY));
+            snapshots::record_hour(scope, &hour, day, day.plus(DAY))?;
             self.done.wallets += 1;
             Ok(())
         })
     }
+}
+
+/// The beginning of the period of this many microseconds that a moment lies in.
+fn beginning(at: Timestamp, length: i64) -> Timestamp {
+    Timestamp::from_micros(at.micros().div_euclid(length) * length)
 }

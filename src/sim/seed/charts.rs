@@ -36,7 +36,9 @@ fn hashrates(
 ) -> Result<(), SeedError> {
     let workers = i64::try_from(story.workers.len()).expect("at most ten thousand");
     let step = (workers * DAY / SECOND / HASHRATE_ROWS_MAX).max(HASHRATE_STEP_SEC) * SECOND;
-    let mut insert = connection.prepare_cached("INSERT INTO hashrate_snapshots VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO hashrate_snapshots (worker_id, taken_at, hashrate, active_gpus) VALUES (?1, ?2, ?3, ?4)",
+    )?;
     for worker in &story.workers {
         let (id, gpus) = (&worker.register.worker_id, worker.register.gpu_count);
         let mut at = (now - DAY).max(worker.registered_at);
@@ -65,10 +67,11 @@ fn wallets(
     random: &mut Xoshiro256PlusPlus,
 ) -> Result<(), SeedError> {
     let done = done_by_period(connection, length)?;
-    let mut insert = connection
-        .prepare_cached("INSERT INTO wallet_snapshots (address, resolution, period_start, hashrate, online_workers, total_workers,
-                    blocks, cumulative_blocks, earnings, peak_hashrate)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?4)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO wallet_snapshots (address, resolution, period_start, hashrate, peak_hashrate, online_workers,
+                total_workers, blocks, cumulative_blocks, earnings)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
     for owner in &story.owners {
         let rigs: Vec<_> =
             story.workers.iter().filter(|worker| worker.register.eth_address == Some(*owner)).collect();
@@ -90,7 +93,10 @@ fn wallets(
                 }
             }
             let start = period * length;
-            insert.execute((owner, resolution, start, rate, online, total, blocks, cumulative, earnings))?;
+            let peak = rate * random.random_range(1.0..1.06);
+            insert.execute(rusqlite::params![
+                owner, resolution, start, rate, peak, online, total, blocks, cumulative, earnings
+            ])?;
         }
     }
     Ok(())
