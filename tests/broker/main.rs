@@ -1,7 +1,6 @@
 //! The broker over real sockets: ordinary clients are served, hostile ones harm nobody.
 
 mod clients;
-#[allow(dead_code, reason = "each test that includes it uses a part of it")]
 #[path = "../support/mqtt_client.rs"]
 mod mqtt_client;
 mod strangers;
