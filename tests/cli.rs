@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 use support::api::Api;
-use support::await_some;
 use support::house::{RENTER, assert_books_in_order};
 use support::rig::Rig;
 use support::server::{Server, folder, program, run};
+use support::{Ends, await_some};
 
 const COMMANDS: &[&str] = &["server", "play", "demo", "worker", "simulate", "fleet", "hash", "verify"];
 
@@ -205,14 +205,6 @@ fn under_load(api: &Api, mqtt: SocketAddr, stop: impl FnOnce()) {
         });
         stop();
     });
-}
-
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
 }
 
 fn assert_stops_under_load(signal: &str) {

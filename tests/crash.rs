@@ -128,7 +128,7 @@ fn lease_after_lease(
     let mut told = Told::default();
     let rent = json!({"consumer_id": format!("renter-{number}"), "worker_id": rig.id, "duration_sec": 60});
     // A lease that the last kill left active goes on: its worker was told so when it came back.
-    let Some(mut left_over) = active_lease(api, &rig.id) else { return told };
+    let Ok(mut left_over) = active_lease(api, &rig.id) else { return told };
     loop {
         let lease = match left_over.take() {
             Some(lease) => {
@@ -170,12 +170,15 @@ fn lease_after_lease(
     }
 }
 
-/// The lease that a worker is in; the outer `None` when the server is gone.
-fn active_lease(api: &Api, worker: &str) -> Option<Option<Value>> {
-    let active = api.try_send("GET", "/api/leases?state=active", None).ok()?.ok();
+/// The lease that a worker is in, if any.
+fn active_lease(api: &Api, worker: &str) -> Result<Option<Value>, Gone> {
+    let active = api.try_send("GET", "/api/leases?state=active", None).map_err(|_| Gone)?.ok();
     let leases = active["items"].as_array().unwrap();
-    Some(leases.iter().find(|lease| lease["worker_id"] == worker).cloned())
+    Ok(leases.iter().find(|lease| lease["worker_id"] == worker).cloned())
 }
+
+/// The server does not answer any more.
+struct Gone;
 
 /// Deposits odd amounts, each under a key of its own, until the server is gone.
 fn deposit_after_deposit(api: &Api, number: usize, mut random: Xoshiro256PlusPlus) -> Told {

@@ -7,6 +7,7 @@ use rouille::Request;
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
+use crate::base::limits::JSON_DEPTH_MAX;
 
 /// A JSON body. Ask for each field, then call [`Body::finish`] before using what came.
 pub struct Body {
@@ -36,6 +37,7 @@ impl Body {
             )]));
         }
         let value = if is_json(content_type) {
+            check_depth(bytes)?;
             serde_json::from_slice(bytes).map_err(|error| invalid_json(bytes, &error))?
         } else {
             Value::String(String::from_utf8_lossy(bytes).into_owned())
@@ -339,12 +341,35 @@ fn is_json(content_type: Option<&str>) -> bool {
     media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
 }
 
+/// Parsing recurses, and the stack is a connection's: what is nested too deeply is not parsed.
+fn check_depth(bytes: &[u8]) -> Result<(), ApiError> {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for (position, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => depth += 1,
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > JSON_DEPTH_MAX {
+            return Err(json_problem(position, format!("nested more than {JSON_DEPTH_MAX} levels deep")));
+        }
+    }
+    Ok(())
+}
+
 fn invalid_json(bytes: &[u8], error: &serde_json::Error) -> ApiError {
     let lines = bytes.split_inclusive(|byte| *byte == b'\n');
     let before: usize = lines.take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
     let position = before + error.column().saturating_sub(1);
+    json_problem(position, error.to_string())
+}
+
+fn json_problem(position: usize, error: String) -> ApiError {
     let mut entry = problem("json_invalid", &json!(["body", position]), "JSON decode error", &json!({}));
-    entry["ctx"] = json!({ "error": error.to_string() });
+    entry["ctx"] = json!({ "error": error });
     ApiError::validation(vec![entry])
 }
 

@@ -50,7 +50,7 @@ pub fn issue(conn: &Connection, account: &AccountId, now: Timestamp) -> Result<S
     let mut insert = conn.prepare_cached(
         "INSERT INTO api_keys (account_id, digest, hint, created_at)
          SELECT account_id, ?2, ?3, ?4 FROM accounts
-         WHERE account_id = ?1 AND role IN ('consumer', 'provider')",
+         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet')",
     )?;
     let inserted = insert.execute(params![account.as_str(), digest(key.expose()), hint, now.micros()])?;
     if inserted == 0 {
@@ -77,7 +77,7 @@ pub fn adopt(
     let mut insert = conn.prepare_cached(
         "INSERT INTO api_keys (account_id, digest, hint, created_at)
          SELECT account_id, ?2, ?3, ?4 FROM accounts
-         WHERE account_id = ?1 AND role IN ('consumer', 'provider') ON CONFLICT (digest) DO NOTHING",
+         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet') ON CONFLICT (digest) DO NOTHING",
     )?;
     Ok(insert.execute(params![account.as_str(), digest(key.expose()), hint, now.micros()])? == 1)
 }
@@ -87,7 +87,7 @@ pub fn find(conn: &Connection, key: &str) -> Result<Option<KeyHolder>, AuthError
     let mut query = conn.prepare_cached(
         "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END
          FROM api_keys k JOIN accounts a ON a.account_id = k.account_id
-         WHERE k.digest = ?1 AND k.revoked_at IS NULL AND a.role IN ('consumer', 'provider')",
+         WHERE k.digest = ?1 AND k.revoked_at IS NULL AND a.origin IN ('registered', 'worker', 'wallet')",
     )?;
     let row = query.query_row([digest(key)], |row| {
         let wallet: Option<String> = row.get(2)?;

@@ -24,6 +24,8 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 * 1024;
 pub const HTTP_HEADERS_MAX: usize = 64;
 /// A request's body: the largest legitimate one (`set_config`) has a few hundred bytes.
 pub const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Nesting of a JSON body: ours have three levels. Each takes parsing some of a connection's stack.
+pub const JSON_DEPTH_MAX: usize = 32;
 /// A chunk's size with its extensions, or one trailer.
 pub const HTTP_CHUNK_LINE_BYTES_MAX: usize = 256;
 /// What one write takes from a large body, and so what a connection buffers of it.

@@ -155,11 +155,12 @@ impl Fleet {
         Beat { known: true, returned, disagrees }
     }
 
-    /// A worker said that it is going, or its will did.
+    /// A worker said that it is going, or its will did. One that had been silent for too long before
+    /// that has been away since it was last heard of.
     pub fn gone(&self, id: &WorkerId, now: Timestamp) {
         if let Some(member) = self.find(id) {
             let mut state = member.lock();
-            state.live.gone_at.get_or_insert(now);
+            state.live.gone_at = Some(state.live.away_since(now).unwrap_or(now));
             state.live.hashrate = 0.0;
             state.live.active_gpus = 0;
         }
@@ -300,7 +301,10 @@ mod tests {
         assert_eq!(fleet.heartbeat(&beat(1.0, None), at(200)).returned, Some(at(0)));
         fleet.gone(&id, at(210));
         assert_eq!(fleet.get(&id).unwrap().away_since(at(211)), Some(at(210)));
+        fleet.gone(&id, at(215));
         assert_eq!(fleet.registered(&id, at(220)), Some(at(210)));
+        fleet.gone(&id, at(500));
+        assert_eq!(fleet.get(&id).unwrap().away_since(at(501)), Some(at(220)));
     }
 
     #[test]

@@ -115,6 +115,12 @@ impl Config {
         }
     }
 
+    /// What the embedded chain accepts; in closed mode a hash made up proves nothing there either.
+    pub(super) fn chain_rules(&self, mode: Mode) -> Option<chain::Rules> {
+        let require_pow = self.policy(mode).require_pow;
+        self.chain.as_ref().map(|chain| chain::Rules { require_pow, ..chain.rules.clone() })
+    }
+
     /// Without the chain its books are kept all the same, for the day it is turned on.
     pub(super) fn start_difficulty(&self) -> Difficulty {
         let usual = || Difficulty::new(DIFFICULTY_START_KIB).expect("a constant difficulty");

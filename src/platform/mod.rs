@@ -92,7 +92,7 @@ impl Platform {
             live: live.clone(),
             link: link.clone(),
             policy: policy.clone(),
-            chain: config.chain.as_ref().map(|chain| chain.rules.clone()),
+            chain: config.chain_rules(mode),
             verifier: verifier.clone(),
             started_at: clock.now(),
             mqtt_port: mqtt_addr.port(),

@@ -282,15 +282,15 @@ fn an_extended_lease_keeps_its_prefix_and_costs_its_price() {
     let lease = rented["lease_id"].as_str().unwrap();
     let prefix = rig.command("assign_task")["prefix"].clone();
     let path = format!("/api/leases/{lease}/extend");
-    let renter = house.api.with_key(&house.key_of(RENTER));
-    renter.post(&path, &json!({"duration_sec": 60})).ok();
+    let payer = house.api.with_key(&house.key_of(RENTER));
+    payer.post(&path, &json!({"duration_sec": 60})).ok();
     let task = rig.command("assign_task");
     assert_eq!((&task["prefix"], &task["duration_sec"]), (&prefix, &json!(120)));
     house.pass_with(&mut rig, 90);
     assert_eq!(house.lease(lease)["state"], "active");
     let stranger = house.api.with_key(&house.key_of("consumer-2"));
     stranger.post(&path, &json!({"duration_sec": 60})).refused(403);
-    renter.post(&path, &json!({"duration_sec": 10_000_000})).refused(402);
+    payer.post(&path, &json!({"duration_sec": 10_000_000})).refused(402);
     house.pass_with(&mut rig, 60);
     let ended = await_some("the end of the lease", || {
         Some(house.lease(lease)).filter(|lease| lease["state"] == "completed")

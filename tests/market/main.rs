@@ -7,7 +7,10 @@
 mod support;
 
 mod blocks;
+mod closed;
+mod hostile;
 mod interruption;
 mod leases;
+mod live;
 mod money;
 mod wallets;

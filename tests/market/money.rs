@@ -113,7 +113,7 @@ fn fault_21_tenths_add_up_and_cycles_do_not_drift() {
     }
     assert_eq!(house.balance(RENTER), 1001 * COIN);
     let mut rig = house.rig("rig-1");
-    house.api.put("/api/workers/rig-1/pricing", &json!({"price_per_min": 0.333333})).ok();
+    house.api.put("/api/workers/rig-1/pricing", &json!({"price_per_min": 0.333_333})).ok();
     for _ in 0..30 {
         let lease = house.rent("rig-1", 60)["lease_id"].as_str().unwrap().to_owned();
         house.pass_with(&mut rig, 7);

@@ -8,6 +8,7 @@ pub mod mqtt_client;
 pub mod rig;
 pub mod server;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long something that must happen may take on a busy machine.
@@ -29,4 +30,13 @@ pub fn await_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 /// The same for a condition.
 pub fn await_until(what: &str, mut holds: impl FnMut() -> bool) {
     await_some(what, || holds().then_some(()));
+}
+
+/// Ends what runs beside a test, also when an assertion fails.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }

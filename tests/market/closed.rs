@@ -1,0 +1,297 @@
+//! Closed mode: every route and every topic asks who is there.
+
+use serde_json::{Value, json};
+use xenblocks::auth::eth::Wallet;
+
+use crate::support::api::Api;
+use crate::support::house::{ADMIN_KEY, House};
+use crate::support::mqtt_client::{Connect, RawClient, publish};
+use crate::support::rig::{Rig, key_of};
+
+/// Routes that anybody may call (contract: rest.md, "public"), beside the chain's.
+const PUBLIC: &[&str] = &[
+    "GET /",
+    "GET /health",
+    "GET /ready",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /api/openapi.json",
+    "GET /api/status",
+    "GET /api/auth/nonce",
+    "POST /api/auth/verify",
+    "POST /api/auth/register",
+    "GET /api/workers",
+    "GET /api/workers/{worker_id}",
+    "GET /api/workers/{worker_id}/pricing",
+    "GET /api/workers/{worker_id}/pricing/suggest",
+    "GET /api/workers/{worker_id}/reputation",
+    "GET /api/marketplace",
+    "GET /api/marketplace/estimate",
+    "GET /api/leases",
+    "GET /api/leases/{lease_id}",
+    "GET /api/blocks",
+    "GET /api/blocks/self-mined",
+    "GET /api/overview/stats",
+    "GET /api/overview/activity",
+    "GET /api/overview/network",
+    "GET /api/monitoring/fleet",
+    "GET /api/monitoring/stats",
+    "GET /api/monitoring/hashrate-history",
+    "GET /api/monitoring/blocks/recent",
+    "GET /difficulty",
+    "POST /verify",
+    "GET /getblocks/lastblock",
+    "POST /send_pow",
+    "GET /balance/{address}",
+    "GET /chain/stats",
+    "GET /chain/blocks",
+];
+
+/// Routes for administrators alone.
+const ADMINISTRATION: &[&str] = &[
+    "POST /api/accounts/{account_id}/deposit",
+    "GET /api/accounts",
+    "GET /api/settlements",
+    "POST /api/control/broadcast",
+];
+
+/// Every operation of the API's description, with a path that can be called.
+fn operations(house: &House) -> Vec<(String, String, String)> {
+    let document = house.api.get("/openapi.json").ok();
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let called = path
+            .replace("{account_id}", "stranger")
+            .replace("{worker_id}", "rig-1")
+            .replace("{lease_id}", "lease-x")
+            .replace("{address}", "0x1111111111222222222233333333334444444444")
+            .replace("{key_id}", "1")
+            .replace("{token_id}", "1");
+        assert!(!called.contains('{'), "{called}: say what stands for its parameter");
+        for method in methods.as_object().unwrap().keys() {
+            let method = method.to_uppercase();
+            operations.push((format!("{method} {path}"), method, called.clone()));
+        }
+    }
+    assert!(operations.len() > 50, "{} operations", operations.len());
+    operations
+}
+
+fn call(house: &House, api: &Api, method: &str, path: &str) -> u16 {
+    // Rates are limited here; a second is enough for the next request.
+    house.pass(1);
+    let body = (method == "POST" || method == "PUT").then_some("{}");
+    api.send(method, path, body).status
+}
+
+#[test]
+fn strangers_get_401_on_every_route_that_is_not_public() {
+    let house = House::closed();
+    for (name, method, path) in operations(&house) {
+        let status = call(&house, &house.api, &method, &path);
+        if PUBLIC.contains(&name.as_str()) {
+            assert!(![401, 403].contains(&status), "{name}: {status}");
+        } else {
+            assert_eq!(status, 401, "{name}");
+        }
+    }
+}
+
+#[test]
+fn fault_04_a_wrong_credential_is_401_on_every_route() {
+    let house = House::closed();
+    let wrong = [
+        house.api.with_key("nonsense"),
+        house.api.with_key("admin-test-key-do-not-use-in-production"),
+        house.api.with_token("a.b.c"),
+    ];
+    for (name, method, path) in operations(&house) {
+        for api in &wrong {
+            let status = call(&house, api, &method, &path);
+            // Pages and probes do not look at credentials at all.
+            let unasked = ["GET /", "GET /health", "GET /ready", "GET /metrics", "GET /openapi.json"];
+            assert!(status == 401 || unasked.contains(&name.as_str()), "{name}: {status}");
+        }
+    }
+}
+
+#[test]
+fn an_account_gets_403_where_only_administrators_may() {
+    let house = House::closed();
+    let consumer = house.api.with_key(&register(&house, "stranger", "consumer"));
+    for (name, method, path) in operations(&house) {
+        if ADMINISTRATION.contains(&name.as_str()) {
+            let body = json!({"amount": 1, "action": "pause"}).to_string();
+            house.pass(1);
+            let reply = consumer.send(&method, &path, (method == "POST").then_some(body.as_str()));
+            assert_eq!(reply.status, 403, "{name}: {}", reply.text);
+        }
+    }
+    let other = register(&house, "other", "consumer");
+    let other = house.api.with_key(&other);
+    for (method, path, body) in [
+        ("GET", "/api/accounts/stranger/balance", None),
+        ("GET", "/api/accounts/stranger/transactions", None),
+        ("POST", "/api/accounts/stranger/withdraw", Some(r#"{"amount": 1}"#)),
+        ("POST", "/api/auth/login", Some(r#"{"account_id": "stranger"}"#)),
+        ("GET", "/api/provider/dashboard?provider_id=stranger", None),
+    ] {
+        house.pass(1);
+        let status = other.send(method, path, body).status;
+        assert_eq!(status, 403, "{method} {path}");
+    }
+    house.api.with_key(ADMIN_KEY).get("/api/accounts").ok();
+}
+
+fn register(house: &House, id: &str, role: &str) -> String {
+    house.pass(30);
+    let body = json!({"account_id": id, "role": role, "balance": 1_000_000});
+    let account = house.api.post("/api/auth/register", &body).ok();
+    assert_eq!(account["balance"], 0.0, "what one gives oneself is ignored");
+    account["api_key"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn fault_06_no_key_is_built_in_and_no_account_either() {
+    let house = House::closed();
+    let accounts = house.admin().get("/api/accounts").ok();
+    assert!(accounts.get("consumer-1").is_none(), "{accounts}");
+    let me = house.admin().get("/api/auth/me").ok();
+    assert_eq!(me["role"], "admin");
+}
+
+/// A worker's token, made by the administrator.
+fn token_of(house: &House, worker: &str) -> String {
+    house.pass(1);
+    let answer = house.admin().post(&format!("/api/workers/{worker}/tokens"), &json!({})).ok();
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn fault_11_mqtt_asks_for_a_workers_token() {
+    let house = House::closed();
+    let token = token_of(&house, "rig-1");
+    let client_id = "xenminer_rig-1";
+    for login in
+        [None, Some(("rig-1", "wrong")), Some(("rig-2", token.as_str())), Some(("", "")), Some(("rig-1", ""))]
+    {
+        let code = RawClient::try_connect(house.mqtt(), &Connect { login, ..Connect::new(client_id) });
+        assert!(matches!(code, Some(4 | 5)), "{login:?}: {code:?}");
+    }
+    let login = Some(("rig-1", token.as_str()));
+    let mut rig = Rig::connect_with(house.mqtt(), "rig-1", &Connect { login, ..Connect::new(client_id) });
+    rig.register();
+    assert_eq!(house.worker("rig-1")["state"], "AVAILABLE");
+
+    let spy = |filter: &str| {
+        let connect = Connect { login, ..Connect::new("spy") };
+        let mut client = RawClient::connect(house.mqtt(), &connect);
+        client.subscribe(filter, 1)
+    };
+    for filter in ["#", "xenminer/#", "xenminer/+/task", "xenminer/rig-2/task", "xenminer/rig-1/heartbeat"] {
+        assert!(matches!(spy(filter), None | Some(0x80)), "{filter}");
+    }
+    for topic in ["xenminer/rig-2/heartbeat", "xenminer/rig-1/task", "elsewhere"] {
+        let mut client = RawClient::connect(house.mqtt(), &Connect { login, ..Connect::new("liar") });
+        client.send(&publish(topic.as_bytes(), b"{}", 1, 9, false));
+        assert!(client.read().is_none(), "{topic}");
+    }
+    let administrator = Connect { login: Some(("admin", ADMIN_KEY)), ..Connect::new("tool") };
+    assert_eq!(RawClient::connect(house.mqtt(), &administrator).subscribe("xenminer/#", 1), Some(1));
+}
+
+struct Rented {
+    house: House,
+    rig: Rig,
+    lease: String,
+    prefix: String,
+    renter: Api,
+}
+
+fn rented() -> Rented {
+    let house = House::closed();
+    let token = token_of(&house, "rig-1");
+    let connect = Connect { login: Some(("rig-1", &token)), ..Connect::new("xenminer_rig-1") };
+    let mut rig = Rig::connect_with(house.mqtt(), "rig-1", &connect);
+    rig.register();
+    let renter = house.api.with_key(&register(&house, "renter", "consumer"));
+    house.admin().post("/api/accounts/renter/deposit", &json!({"amount": 100})).ok();
+    rig.heartbeat(1.0);
+    let body = json!({
+        "worker_id": "rig-1", "duration_sec": 60,
+        "consumer_address": "0xaabbccddee1234567890abcdef1234567890abcd",
+    });
+    let lease = crate::support::await_some("a lease", || {
+        house.pass(1);
+        Some(renter.post("/api/rent", &body)).filter(|reply| reply.status == 200)
+    });
+    let text = |name: &str| lease.body[name].as_str().unwrap().to_owned();
+    Rented { lease: text("lease_id"), prefix: text("prefix"), house, rig, renter }
+}
+
+#[test]
+fn fault_19_what_a_lease_is_for_is_its_parties_business() {
+    let mut at = rented();
+    let key = key_of(&at.prefix, 1);
+    at.rig.block(&at.lease, &key, "0xaabbccddee1234567890abcdef1234567890abcd");
+    let secrets = ["renter", "0xaabbccddee", &at.prefix];
+    let stranger = at.house.api.with_key(&register(&at.house, "stranger", "consumer"));
+    let lease = format!("/api/leases/{}", at.lease);
+    let blocks = format!("/api/blocks?lease_id={}", at.lease);
+    let paths = [
+        lease.as_str(),
+        &blocks,
+        "/api/leases",
+        "/api/blocks",
+        "/api/monitoring/blocks/recent",
+        "/api/overview/activity",
+    ];
+    for path in paths {
+        for api in [&at.house.api, &stranger] {
+            at.house.pass(1);
+            let reply = api.get(path);
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+            for secret in secrets {
+                assert!(!reply.text.to_lowercase().contains(secret), "{path} shows {secret}: {}", reply.text);
+            }
+        }
+    }
+    for api in [&at.renter, &at.house.admin()] {
+        at.house.pass(1);
+        let shown = api.get(&lease).ok();
+        assert_eq!((&shown["consumer_id"], &shown["prefix"]), (&json!("renter"), &json!(at.prefix)));
+        assert_eq!(api.get(&blocks).ok()[0]["key"], json!(key));
+    }
+}
+
+#[test]
+fn fault_35_in_closed_mode_only_work_counts() {
+    let mut at = rented();
+    let key = key_of(&at.prefix, 1);
+    let refused = at.house.submit(&key, "0xaabbccddee1234567890abcdef1234567890abcd");
+    assert_eq!(refused.status, 401, "{}", refused.text);
+    at.rig.block(&at.lease, &key, "0xaabbccddee1234567890abcdef1234567890abcd");
+    at.house.pass(1);
+    let lease: Value = at.renter.get(&format!("/api/leases/{}", at.lease)).ok();
+    assert_eq!(lease["blocks_found"], 0);
+}
+
+#[test]
+fn fault_07_in_closed_mode_nobody_but_the_owner_steers_a_worker() {
+    let at = rented();
+    let body =
+        json!({"action": "set_config", "config": {"address": "0x1111111111222222222233333333334444444444"}});
+    let wallet = Wallet::from_seed(b"stranger");
+    let challenge = at.house.api.get(&format!("/api/auth/nonce?address={}", wallet.address())).ok();
+    let signature = wallet.sign(challenge["message"].as_str().unwrap());
+    let answer =
+        json!({"address": wallet.address().to_string(), "signature": signature, "nonce": challenge["nonce"]});
+    let token = at.house.api.post("/api/auth/verify", &answer).ok()["token"].as_str().unwrap().to_owned();
+    for (api, status) in [(&at.house.api, 401), (&at.renter, 403), (&at.house.api.with_token(&token), 403)] {
+        at.house.pass(5);
+        assert_eq!(api.post("/api/workers/rig-1/control", &body).status, status);
+        assert_eq!(api.put("/api/workers/rig-1/pricing", &json!({"price_per_min": 0})).status, status);
+        assert_eq!(api.post("/api/workers/rig-1/tokens", &json!({})).status, status);
+    }
+    at.house.admin().post("/api/workers/rig-1/control", &body).ok();
+}
