@@ -91,7 +91,7 @@ fn cycles(callers: usize) -> Result<(), Any> {
     let mut connection = Connection::open(server.api)?;
     await_workers(&mut connection, callers)?;
     connection.post("/api/accounts/consumer-1/deposit", &json!({"amount": 1_000_000}))?;
-    let before = counts(&mut connection)?;
+    let (before, cpu_before) = (counts(&mut connection)?, server.cpu_seconds()?);
     let began = Instant::now();
     let (done, results) = crossbeam_channel::bounded(callers);
     for caller in 0..callers {
@@ -103,10 +103,11 @@ fn cycles(callers: usize) -> Result<(), Any> {
         latencies.extend(results.recv_timeout(CYCLE_TIME * 4)?);
     }
     let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
-    let after = counts(&mut connection)?;
-    let settled = after - before;
+    let settled = counts(&mut connection)? - before;
+    let cpu_micros = (server.cpu_seconds()? - cpu_before) * 1e6 / latencies.len() as f64;
     println!(
-        "cycles, {callers} callers: {rate:.0} per s, p50 {:.2} ms, p99 {:.2} ms; {} made, {settled} settled",
+        "cycles, {callers} callers: {rate:.0} per s, p50 {:.2} ms, p99 {:.2} ms, {cpu_micros:.0} µs of the server's \
+         CPU each; {} made, {settled} settled",
         percentile(&mut latencies, 0.5),
         percentile(&mut latencies, 0.99),
         latencies.len()
@@ -231,6 +232,15 @@ impl Server {
         let addr =
             |name: &str| -> Result<SocketAddr, Any> { Ok(format!("127.0.0.1:{}", ports[name]).parse()?) };
         Ok(Server { api: addr("api_port")?, mqtt: addr("mqtt_port")?, process })
+    }
+
+    /// User and system time so far, seconds.
+    fn cpu_seconds(&self) -> Result<f64, Any> {
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let after_name = stat.rsplit(')').next().ok_or("no stat")?;
+        let ticks = after_name.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+        Ok(ticks.collect::<Result<Vec<_>, _>>()?.iter().sum::<f64>() / TICKS_PER_SECOND)
     }
 
     fn resident_mib(&self) -> Result<u64, Any> {

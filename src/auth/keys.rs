@@ -150,7 +150,7 @@ mod tests {
         let accounts = "INSERT INTO accounts (account_id, role, origin, eth_address, created_at) VALUES
             ('consumer-1', 'consumer', 'registered', '0xaabbccddee1234567890abcdef1234567890abcd', 0),
             ('rig', 'provider', 'worker', '', 0),
-            ('platform-treasury', 'system', 'platform', '', 0),
+            ('platform-treasury', 'consumer', 'platform', '', 0),
             ('wallet-0x24691e54', 'provider', 'wallet', '0x24691e54afafe2416a8252097c9ca67557271475', 0)";
         database.connection().execute_batch(accounts).unwrap();
         test(database.connection());

@@ -143,6 +143,11 @@ pub const STORE_JOBS_QUEUED_MAX: usize = 1024;
 pub const STORE_BULK_QUEUED_MAX: usize = 16;
 /// Rows that one bulk job writes: under a millisecond, so that money never waits long.
 pub const STORE_BULK_ROWS_MAX: usize = 200;
+/// How long a worker's change of state may wait for a commit to share.
+pub const STORE_CALM_TIME: Duration = Duration::from_millis(20);
+/// The write-ahead log is copied into the database at this many pages of 4 KiB: the pages that every
+/// lease touches are then copied once for hundreds of leases.
+pub const STORE_LOG_PAGES: i64 = 8192;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.

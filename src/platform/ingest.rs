@@ -159,7 +159,7 @@ impl House {
         job: impl FnOnce(&mut crate::market::Scope<'_>) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<(), StoreError> {
         let id = id.clone();
-        self.store.submit(job, move |result| {
+        self.store.submit_calm(job, move |result| {
             if let Err(refusal) = result {
                 log::warn!("{what} of {id}: refused: {refusal}");
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
-use crate::base::limits::STORE_CACHE_KIB;
+use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
 const MIGRATIONS: [&str; 5] = [
@@ -106,6 +106,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", STORE_LOG_PAGES)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(256);

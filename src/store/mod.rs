@@ -87,6 +87,19 @@ impl<E: Send + 'static> Store<E> {
         self.inner.writer.submit(job, done)
     }
 
+    /// Like [`Store::submit`] for what nobody waits for: it shares the commit of the next job that
+    /// somebody does wait for, before which it is run, and gets one of its own only after
+    /// [`STORE_CALM_TIME`](crate::base::limits::STORE_CALM_TIME).
+    pub fn submit_calm<T, X, F, D>(&self, job: F, done: D) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        X: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Scope<'_, E>) -> Result<T, X> + Send + 'static,
+        D: FnOnce(Result<T, X>) + Send + 'static,
+    {
+        self.inner.writer.submit_calm(job, done)
+    }
+
     /// Like [`Store::write`], behind all jobs that wait there: for flushes, snapshots and clean-ups.
     pub fn write_bulk<T, X, F>(&self, job: F) -> Result<T, X>
     where

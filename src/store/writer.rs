@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select_biased};
 use rusqlite::Connection;
 
 use super::{Database, StoreError};
-use crate::base::limits::{STORE_BULK_QUEUED_MAX, STORE_GROUP_MAX, STORE_JOBS_QUEUED_MAX};
+use crate::base::limits::{STORE_BULK_QUEUED_MAX, STORE_CALM_TIME, STORE_GROUP_MAX, STORE_JOBS_QUEUED_MAX};
 use crate::base::thread::{Deathwatch, spawn};
 
 /// What a job works with: the connection inside its transaction, and the events it emits.
@@ -55,6 +55,7 @@ pub(super) struct Writer<E> {
 
 struct Queues<E> {
     jobs: Sender<Box<dyn Job<E>>>,
+    calm: Sender<Box<dyn Job<E>>>,
     bulk: Sender<Box<dyn Job<E>>>,
 }
 
@@ -73,15 +74,16 @@ impl<E: Send + 'static> Writer<E> {
         watch: &Deathwatch,
     ) -> Result<Self, StoreError> {
         let (jobs, job_queue) = bounded(STORE_JOBS_QUEUED_MAX);
+        let (calm, calm_queue) = bounded(STORE_JOBS_QUEUED_MAX);
         let (bulk, bulk_queue) = bounded(STORE_BULK_QUEUED_MAX);
         let generation = Arc::new(AtomicU64::new(0));
         let committed = generation.clone();
         let thread = spawn("store", watch, move || {
-            Loop { database, jobs: job_queue, bulk: bulk_queue, events, committed }.run();
+            Loop { database, jobs: job_queue, calm: calm_queue, bulk: bulk_queue, events, committed }.run();
             Ok(())
         })?;
         Ok(Writer {
-            queues: Mutex::new(Some(Queues { jobs, bulk })),
+            queues: Mutex::new(Some(Queues { jobs, calm, bulk })),
             thread: Mutex::new(Some(thread)),
             generation,
         })
@@ -95,6 +97,16 @@ impl<E: Send + 'static> Writer<E> {
         D: FnOnce(Result<T, X>) + Send + 'static,
     {
         self.send(|queues| queues.jobs.clone(), Task { job: Some(job), result: None, done })
+    }
+
+    pub(super) fn submit_calm<T, X, F, D>(&self, job: F, done: D) -> Result<(), StoreError>
+    where
+        T: Send + 'static,
+        X: From<StoreError> + Send + 'static,
+        F: FnOnce(&mut Scope<'_, E>) -> Result<T, X> + Send + 'static,
+        D: FnOnce(Result<T, X>) + Send + 'static,
+    {
+        self.send(|queues| queues.calm.clone(), Task { job: Some(job), result: None, done })
     }
 
     pub(super) fn submit_bulk<T, X, F, D>(&self, job: F, done: D) -> Result<(), StoreError>
@@ -171,6 +183,7 @@ where
 struct Loop<E> {
     database: Database,
     jobs: Receiver<Box<dyn Job<E>>>,
+    calm: Receiver<Box<dyn Job<E>>>,
     bulk: Receiver<Box<dyn Job<E>>>,
     events: Sender<E>,
     committed: Arc<AtomicU64>,
@@ -179,8 +192,7 @@ struct Loop<E> {
 impl<E> Loop<E> {
     fn run(self) {
         let mut events = Vec::new();
-        while let Some(first) = self.next() {
-            let mut group = vec![first];
+        while let Some(mut group) = self.next() {
             let commit = self.transact(&mut group, &mut events).map_err(|error| error.to_string());
             if let Err(problem) = &commit {
                 log::error!("commit failed, {} jobs undone: {problem}", group.len());
@@ -198,16 +210,45 @@ impl<E> Loop<E> {
         }
     }
 
-    /// The next job: money before bulk. `None` when both queues are closed and empty.
-    fn next(&self) -> Option<Box<dyn Job<E>>> {
-        // Closed: both queues close together, when the store stops; what waits in the other is done first.
-        select_biased! {
-            recv(self.jobs) -> job => job.or_else(|_| self.bulk.recv()).ok(),
-            recv(self.bulk) -> job => job.or_else(|_| self.jobs.recv()).ok(),
+    /// What the next transaction begins with: money before bulk, and before either what is calm. `None`
+    /// when all queues are closed and empty.
+    fn next(&self) -> Option<Vec<Box<dyn Job<E>>>> {
+        let mut group = Vec::new();
+        let mut patience = never();
+        loop {
+            let no_calm = never();
+            let calm = if group.is_empty() { &self.calm } else { &no_calm };
+            let first = select_biased! {
+                recv(self.jobs) -> job => job,
+                recv(calm) -> job => {
+                    // Closed: so are the others, and the next round sees it.
+                    group.extend(job);
+                    patience = after(STORE_CALM_TIME);
+                    continue;
+                }
+                recv(patience) -> _ => return Some(self.calm_after(group)),
+                recv(self.bulk) -> job => job,
+            };
+            let Ok(first) = first else { return self.remains(group) };
+            group = self.calm_after(group);
+            group.push(first);
+            return Some(group);
         }
     }
 
-    /// Runs the first job and all that wait behind it, each in a savepoint, and commits once.
+    /// Calm jobs were there before the job that they now go before.
+    fn calm_after(&self, mut group: Vec<Box<dyn Job<E>>>) -> Vec<Box<dyn Job<E>>> {
+        group.extend(self.calm.try_iter().take(STORE_GROUP_MAX - 1));
+        group
+    }
+
+    /// The store is stopping, all queues are closed: what waits in them is done first.
+    fn remains(&self, mut group: Vec<Box<dyn Job<E>>>) -> Option<Vec<Box<dyn Job<E>>>> {
+        group.extend(self.calm.iter().chain(&self.jobs).chain(&self.bulk).take(STORE_GROUP_MAX));
+        if group.is_empty() { None } else { Some(group) }
+    }
+
+    /// Runs what the group begins with and all that waits behind it, each in a savepoint, and commits once.
     fn transact(&self, group: &mut Vec<Box<dyn Job<E>>>, events: &mut Vec<E>) -> rusqlite::Result<()> {
         let connection = &self.database.connection;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -294,6 +335,34 @@ mod tests {
         });
         assert_eq!(counter(&store), 20);
         assert_eq!(told.len(), 20);
+    }
+
+    #[test]
+    fn calm_jobs_share_a_commit_and_go_before_what_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, told) = store(&folder);
+        let before = store.generation();
+        let (done, finished) = bounded(100);
+        for n in 0..50 {
+            let done = done.clone();
+            let job = move |scope: &mut Scope<'_, u32>| {
+                scope.emit(n);
+                Ok::<_, StoreError>(())
+            };
+            store.submit_calm(job, move |result| done.send(result.is_ok()).unwrap()).unwrap();
+        }
+        store
+            .write::<(), StoreError, _>(|scope| {
+                scope.emit(50);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(told.iter().take(51).collect::<Vec<_>>(), (0..=50).collect::<Vec<_>>());
+        assert_eq!(finished.iter().take(50).filter(|ok| *ok).count(), 50);
+        assert!(store.generation() - before < 50, "one commit each");
+        let alone = store.submit_calm(add, move |result| done.send(result.is_ok()).unwrap());
+        assert!(alone.is_ok() && finished.recv().unwrap());
+        assert_eq!(counter(&store), 1);
     }
 
     #[test]
