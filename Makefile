@@ -15,7 +15,7 @@ help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-6s %s\n' "$$name" "$$about"; done
 
 run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C stops it
-	@exec $(PROGRAM) play $(ARGS)
+	@XENBLOCKS_LOG="$${XENBLOCKS_LOG:-info,xenblocks::worker=warn}" exec $(PROGRAM) play $(ARGS)
 
 demo: release ## one rental from start to settlement, checked: free ports, a temporary database
 	@exec $(PROGRAM) demo $(ARGS)
