@@ -107,6 +107,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", STORE_LOG_PAGES)?;
+    // What a savepoint keeps for a rollback would else go through a file.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(256);

@@ -261,18 +261,32 @@ impl<E> Loop<E> {
         ran.and(ended.map(drop))
     }
 
+    /// Until a job has left something, a refusal costs the transaction and not a savepoint: the copies
+    /// that a savepoint makes of the pages changed under it are for those that share a commit.
     fn run_group(&self, group: &mut Vec<Box<dyn Job<E>>>, events: &mut Vec<E>) -> rusqlite::Result<()> {
         let connection = &self.database.connection;
-        let mut next = 0;
+        let run = |statement: &str| connection.prepare_cached(statement)?.execute([]).map(drop);
+        let (mut next, mut shared) = (0, false);
         while next < group.len() {
             let emitted = events.len();
-            connection.prepare_cached("SAVEPOINT job")?.execute([])?;
-            let keep = group[next].run(&mut Scope { connection, events });
-            if !keep {
-                events.truncate(emitted);
-                connection.prepare_cached("ROLLBACK TO job")?.execute([])?;
+            if shared {
+                run("SAVEPOINT job")?;
             }
-            connection.prepare_cached("RELEASE job")?.execute([])?;
+            let keep = group[next].run(&mut Scope { connection, events });
+            match (keep, shared) {
+                (true, false) => shared = true,
+                (true, true) => run("RELEASE job")?,
+                (false, false) => {
+                    events.truncate(emitted);
+                    run("ROLLBACK")?;
+                    run("BEGIN IMMEDIATE")?;
+                }
+                (false, true) => {
+                    events.truncate(emitted);
+                    run("ROLLBACK TO job")?;
+                    run("RELEASE job")?;
+                }
+            }
             next += 1;
             if group.len() < STORE_GROUP_MAX {
                 group.extend(self.jobs.try_recv().ok());
