@@ -35,7 +35,6 @@ CREATE TABLE transactions (
 ) STRICT;
 
 CREATE INDEX transactions_by_account ON transactions (account_id, transaction_id);
-CREATE INDEX transactions_by_type ON transactions (account_id, type, transaction_id);
 CREATE INDEX transactions_by_lease ON transactions (lease_id) WHERE lease_id IS NOT NULL;
 
 -- The answer to a request that moved money, for the same request coming again.

@@ -152,8 +152,10 @@ pub const STORE_LOG_PAGES: i64 = 8192;
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.
 pub const STORE_READERS: usize = 8;
-/// Page cache of a connection, KiB.
+/// Page cache of a read-only connection, KiB.
 pub const STORE_CACHE_KIB: i64 = 2048;
+/// Page cache of the writer, KiB: the pages that new leases fall on, for hundreds of thousands.
+pub const STORE_WRITER_CACHE_KIB: i64 = 8192;
 /// Committed events waiting for `dispatch`; when full the writer waits.
 pub const EVENTS_QUEUED_MAX: usize = 8192;
 

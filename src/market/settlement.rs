@@ -70,7 +70,6 @@ pub(super) fn settle(
         settled_at: now,
     };
     settlements::insert(scope, &settlement)?;
-    leases::mark_settled(scope, &lease.lease_id)?;
     counters::add(scope, Counter::Settlements, 1)?;
     counters::add(scope, Counter::Settled, total_cost.millionths())?;
     counters::add(scope, Counter::Fees, platform_fee.millionths())?;
@@ -85,6 +84,7 @@ pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, 
     for lease in &unsettled {
         let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
         settle(scope, lease, renter.available(), now)?;
+        leases::mark_settled(scope, &lease.lease_id)?;
     }
     Ok(unsettled.len())
 }

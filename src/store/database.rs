@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
-use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES};
+use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
 const MIGRATIONS: [&str; 5] = [
@@ -110,7 +110,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // What a savepoint keeps for a rollback would else go through a file.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", -STORE_WRITER_CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(256);
     Ok(())
 }

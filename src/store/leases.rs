@@ -219,11 +219,13 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
-/// Ends an active lease and releases its hold; what it was interrupted for in all is now known.
+/// Ends an active lease and releases its hold; what it was interrupted for in all is now known. Its
+/// settlement belongs into the same transaction.
 pub fn complete(connection: &Connection, id: &LeaseId, ended_at: Timestamp, interrupted: i64) -> Result<()> {
     let ended = connection
         .prepare_cached(
-            "UPDATE leases SET state = 'completed', ended_at = ?2, interrupted = ?3, interrupted_since = NULL, hold = 0
+            "UPDATE leases SET state = 'completed', ended_at = ?2, interrupted = ?3, interrupted_since = NULL, hold = 0,
+                               settled = 1
              WHERE lease_id = ?1 AND state = 'active'",
         )?
         .execute((id, ended_at, interrupted))?;
@@ -231,7 +233,7 @@ pub fn complete(connection: &Connection, id: &LeaseId, ended_at: Timestamp, inte
     Ok(())
 }
 
-/// Notes that a lease has its settlement.
+/// Notes that a lease which had ended without a settlement has one now.
 pub fn mark_settled(connection: &Connection, id: &LeaseId) -> Result<()> {
     connection.prepare_cached("UPDATE leases SET settled = 1 WHERE lease_id = ?1")?.execute([id])?;
     Ok(())
