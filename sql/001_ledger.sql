@@ -1,5 +1,10 @@
 -- Accounts and the ledger. Money is in millionths; times are microseconds since the Unix epoch.
 
+-- The migrations that were applied; `PRAGMA user_version` is the last of them.
+CREATE TABLE schema_version (
+    version INTEGER NOT NULL PRIMARY KEY
+) STRICT;
+
 CREATE TABLE accounts (
     account_id  TEXT    NOT NULL PRIMARY KEY,
     -- What an account may do. Wallet accounts read 'provider' and may rent as well.

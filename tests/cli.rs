@@ -237,7 +237,11 @@ fn fault_46_sigint_under_load_is_exit_code_0_in_time() {
 #[test]
 fn play_mines_real_blocks_and_ctrl_c_stops_all_of_it() {
     let (_folder, db) = folder();
-    let mut play = Server::spawn_command("play", &db, &["--workers", "3", "--log", "off"]);
+    let mut play = Server::spawn_command(
+        "play",
+        &db,
+        &["--workers", "3", "--log", "off", "--block-marker", "XE", "--difficulty", "8"],
+    );
     let api = play.api.clone();
     let block = await_some("a verified block of cpu-worker-1", || {
         let blocks = api.get("/api/blocks/self-mined?worker_id=cpu-worker-1").ok();

@@ -31,13 +31,18 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// Identifies the caller and holds it to the route's access.
     pub fn receive(api: &Api, request: &'a Request, found: Found) -> Result<Self, ApiError> {
-        let caller = api.auth.identify::<ApiError>(bearer(request), request.header("X-API-Key"), |key| {
-            api.store.read(|connection| Ok(keys::find(connection, key)?))
-        })?;
+        let caller = Self::identify(api, request)?;
         let mode = api.auth.mode();
         found.route.access.check(mode, &caller)?;
         let Found { route, parameters } = found;
         Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters, bytes: OnceCell::new() })
+    }
+
+    /// Who shows the credentials of a request; 401 when they are wrong.
+    pub fn identify(api: &Api, request: &Request) -> Result<Caller, ApiError> {
+        api.auth.identify(bearer(request), request.header("X-API-Key"), |key| {
+            api.store.read(|connection| Ok(keys::find(connection, key)?))
+        })
     }
 
     /// On whose behalf the market is asked: in open mode nobody in particular may do everything,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::views::BlockView;
-use super::{Api, ApiError};
+use super::{Api, ApiError, Call};
 use crate::auth::Mode;
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::fleet::Fleet;
@@ -25,6 +25,10 @@ const RECENT_BLOCKS: i64 = 20;
 pub(super) fn reply(api: &Arc<Api>, request: &Request) -> Reply {
     if request.method() != "GET" {
         return ApiError::new(405, "Method Not Allowed").with_header("Allow", "GET").into_response().into();
+    }
+    // Nobody needs a credential here, but a wrong one is wrong here too.
+    if let Err(error) = Call::identify(api, request) {
+        return error.into_response().into();
     }
     let api = api.clone();
     Reply::WebSocket(Box::new(move |socket| {

@@ -110,12 +110,13 @@ impl Router {
 
     /// The route of a request; 404, 405 with `Allow`, or 307 for a trailing slash.
     pub fn find(&self, request: &Request) -> Result<Found, ApiError> {
-        let path = request.raw_url().split('?').next().unwrap_or_default();
+        let url = request.raw_url();
+        let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let matching = self.by_length.get(&segments.len()).into_iter().flatten();
         let mut matching = matching.filter(|(pattern, _)| matches(pattern, &segments)).peekable();
         if matching.peek().is_none() {
-            return Err(self.nothing_at(path));
+            return Err(self.nothing_at(path, query));
         }
         let method = Method::parse(request.method());
         let mut allowed = Vec::new();
@@ -130,14 +131,14 @@ impl Router {
         Err(ApiError::new(405, "Method Not Allowed").with_header("Allow", allowed.join(", ")))
     }
 
-    fn nothing_at(&self, path: &str) -> ApiError {
+    fn nothing_at(&self, path: &str, query: Option<&str>) -> ApiError {
         if let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) {
             let segments: Vec<&str> = shorter.split('/').skip(1).collect();
             let known = self.by_length.get(&segments.len()).into_iter().flatten();
             // A path that begins with two slashes would lead to another host.
             if !shorter.starts_with("//") && known.into_iter().any(|(pattern, _)| matches(pattern, &segments))
             {
-                let location = shorter.to_owned();
+                let location = query.map_or_else(|| shorter.to_owned(), |query| format!("{shorter}?{query}"));
                 return ApiError::new(307, "Temporary Redirect").with_header("Location", location);
             }
         }

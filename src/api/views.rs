@@ -200,9 +200,10 @@ pub fn rounded(value: f64, decimals: usize) -> f64 {
     let unit = POWERS_OF_TEN.get(decimals).copied().unwrap_or(f64::NAN);
     let scaled = value * unit;
     if scaled.abs() < 1e9 && (scaled.fract().abs() - 0.5).abs() > 1e-6 {
-        return scaled.round() / unit;
+        // Adding zero turns -0.0 into 0.0.
+        return scaled.round() / unit + 0.0;
     }
-    format!("{value:.decimals$}").parse().expect("a formatted number parses")
+    format!("{value:.decimals$}").parse::<f64>().expect("a formatted number parses") + 0.0
 }
 
 const POWERS_OF_TEN: [f64; 7] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6];

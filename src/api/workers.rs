@@ -251,12 +251,18 @@ struct SetPricing<'a> {
     max_duration_sec: i64,
 }
 
+/// A millionth: what is positive and less would silently be nothing.
+const SMALLEST_PRICE: f64 = 1e-6;
+
 fn set_pricing(api: &Api, call: &Call<'_>) -> Answer {
     let mut body = call.body()?;
     let price = body.number("price_per_min");
     let min = body.optional_integer("min_duration_sec");
     let max = body.optional_integer("max_duration_sec");
     body.finish()?;
+    if price > 0.0 && price < SMALLEST_PRICE {
+        return Err(ApiError::new(400, "price_per_min must be 0 or at least 0.000001"));
+    }
     if let Caller::Account(session) = &call.caller
         && session.role == Role::Consumer
     {

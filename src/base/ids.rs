@@ -130,9 +130,14 @@ impl WorkerId {
 }
 
 impl BlockKey {
-    /// The first 16 digits, to compare with a lease's prefix.
+    /// The first 16 digits, which are a lease's prefix when it was mined in one.
+    pub fn prefix(&self) -> Prefix {
+        self.0[..16].parse().expect("a key begins with hexadecimal digits")
+    }
+
+    /// Whether the first 16 digits are this prefix.
     pub fn starts_with(&self, prefix: &Prefix) -> bool {
-        self.0.starts_with(prefix.to_string().as_str())
+        self.prefix() == *prefix
     }
 }
 

@@ -22,9 +22,9 @@ pub(super) struct Seed {
     /// Leases of the last 30 days.
     #[arg(long, default_value_t = 5000, value_name = "N")]
     leases: u32,
-    /// Addresses that own the workers.
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    addresses: u32,
+    /// Addresses that own the workers; 100 by default, or one a worker when there are fewer.
+    #[arg(long, value_name = "N")]
+    addresses: Option<u32>,
     /// Draw the same history each time.
     #[arg(long, env = "XENBLOCKS_SEED", default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -74,7 +74,7 @@ pub(super) fn seed(arguments: Seed) -> Result<(), CliError> {
     let seeded = seed::run(&seed::Config {
         path: path.clone(),
         workers: arguments.workers,
-        addresses: arguments.addresses,
+        addresses: arguments.addresses.unwrap_or(arguments.workers.min(100)),
         leases: arguments.leases,
         blocks: arguments.blocks,
         seed: arguments.seed,

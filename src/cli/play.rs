@@ -29,7 +29,7 @@ const OWNER: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";
 pub(super) fn run(mut arguments: Arguments) -> Result<(), CliError> {
     // A short marker, and for a new chain the least memory: a CPU finds blocks within seconds.
     if arguments.platform.block_marker == Marker::default() {
-        arguments.platform.block_marker = "XEN".parse().expect("a constant marker");
+        arguments.platform.block_marker = "XEN1".parse().expect("a constant marker");
         arguments.platform.chain.difficulty = Difficulty::MIN;
     }
     let marker = arguments.platform.block_marker.clone();

@@ -22,6 +22,7 @@ pub fn open(
     if accounts::get(connection, &id)?.is_some() {
         return Err(Refusal::invalid(format!("Account '{id}' already exists")));
     }
+    ledger::refuse_reserved(&id)?;
     if balance.is_negative() {
         return Err(Refusal::invalid("Balance must not be negative"));
     }

@@ -40,7 +40,8 @@ pub enum Recorded {
     Repeated,
 }
 
-/// Records a block that a worker reports.
+/// Records a block that a worker reports. A key that begins with a lease's prefix is that lease's
+/// alone: nobody uses it up from elsewhere. One that was recorded without proof gives way to a proof.
 pub fn record(
     scope: &mut Scope<'_>,
     policy: &Policy,
@@ -49,7 +50,12 @@ pub fn record(
 ) -> Result<Recorded, Refusal> {
     let worker = workers::get(scope, &report.worker_id)?;
     let worker = worker.ok_or_else(|| Refusal::not_found("the worker is not registered"))?;
-    if blocks::with_key(scope, &report.key)?.is_some() {
+    let of_prefix = leases::with_prefix(scope, &report.key.prefix())?;
+    if of_prefix.is_some_and(|lease| report.lease_id != Some(lease.lease_id)) {
+        return Err(Refusal::forbidden("the key begins with the prefix of another lease"));
+    }
+    let before = blocks::with_key(scope, &report.key)?;
+    if before.as_ref().is_some_and(|block| block.chain_verified || block.pending) {
         return Ok(Recorded::Repeated);
     }
     let lease = match &report.lease_id {
@@ -76,7 +82,14 @@ pub fn record(
         chain_block_id: if let Verdict::Proven(id) = verdict { id } else { None },
         created_at: now,
     };
-    add(scope, block)
+    match before {
+        Some(_) if verdict == Verdict::Unproven => Ok(Recorded::Repeated),
+        Some(unproven) => {
+            forget(scope, &unproven)?;
+            add(scope, block)
+        }
+        None => add(scope, block),
+    }
 }
 
 /// Notes whether the hash of a pending block recomputed, after looking on the chain once more.
@@ -237,6 +250,16 @@ fn add(scope: &mut Scope<'_>, block: Block) -> Result<Recorded, Refusal> {
     count(scope, &block)?;
     scope.emit(Event::Block(block));
     Ok(Recorded::Decided)
+}
+
+/// Takes back a block that was never counted.
+fn forget(scope: &Scope<'_>, unproven: &Block) -> Result<(), Refusal> {
+    blocks::remove(scope, &unproven.key)?;
+    counters::add(scope, Counter::Blocks, -1)?;
+    if unproven.lease_id.is_none() {
+        counters::add(scope, Counter::BlocksSelfMined, -1)?;
+    }
+    Ok(())
 }
 
 fn finish(

@@ -79,6 +79,14 @@ pub fn open_books(connection: &Connection, now: Timestamp) -> Result<(), Refusal
     Ok(())
 }
 
+/// Ids that begin with an underscore are the platform's own.
+pub fn refuse_reserved(id: &AccountId) -> Result<(), Refusal> {
+    if id.as_str().starts_with('_') {
+        return Err(Refusal::invalid(format!("the id {id} is reserved; choose one without the underscore")));
+    }
+    Ok(())
+}
+
 /// The id of [`OUTSIDE`].
 pub fn outside() -> AccountId {
     OUTSIDE.parse().expect("a constant id")

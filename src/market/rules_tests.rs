@@ -209,3 +209,35 @@ fn deposits_and_withdrawals_at_once_neither_vanish_nor_pay_twice() {
     assert_eq!(account.balance, coins(60));
     assert!(bed.audit().is_clean());
 }
+
+#[test]
+fn junk_uses_up_no_key() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    bed.register("thief", None).unwrap();
+    let lease = bed.rent("consumer-1", Some("rig"), 600).unwrap();
+    let found = key(&lease.prefix.to_string(), 1);
+    // Somebody else's worker is first, with the key and no proof.
+    assert!(matches!(bed.report("thief", None, &found, None, "junk"), Err(Refusal::Forbidden(_))));
+    // So is the worker itself; then it has something to show, which is looked into.
+    let report = |hash| bed.report("rig", Some(&lease.lease_id), &found, None, hash).unwrap();
+    assert_eq!(report("junk"), blocks::Recorded::Decided);
+    assert_eq!(report("more junk"), blocks::Recorded::Repeated);
+    assert_eq!(report("$argon2id$"), blocks::Recorded::Pending);
+    assert_eq!(report("$argon2id$"), blocks::Recorded::Repeated);
+    bed.submit(&found, &lease.consumer_address);
+    assert_eq!(stored(&bed, &lease).blocks_found, 1);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
+fn the_platforms_own_ids_are_not_to_be_had() {
+    let bed = Bed::new();
+    assert!(matches!(bed.register("_admin", None), Err(Refusal::Invalid(_))));
+    assert!(matches!(bed.register("_outside", None), Err(Refusal::Invalid(_))));
+    let opened = bed.write(|scope, _, now| {
+        let role = crate::store::accounts::Role::Consumer;
+        accounts::open(scope, "_admin".parse().unwrap(), role, None, Amount::ZERO, now)
+    });
+    assert!(matches!(opened, Err(Refusal::Invalid(_))));
+}

@@ -8,7 +8,7 @@ use crate::store::leases::{self, Lease};
 use crate::store::workers::{self, Worker};
 
 use super::pricing::DEFAULT_PRICE_PER_MIN;
-use super::{Actor, Event, Refusal, Scope, leases as lease_rules};
+use super::{Actor, Event, Refusal, Scope, leases as lease_rules, ledger};
 
 /// Registers a worker, or renews it. A worker in an active lease stays in it and is told so again.
 /// `live` is what was known of it before.
@@ -160,6 +160,7 @@ fn acknowledge(scope: &mut Scope<'_>, id: &WorkerId, ack: RegisterAck) {
 
 fn open_provider_account(scope: &mut Scope<'_>, register: &Register, now: Timestamp) -> Result<(), Refusal> {
     let id = register.worker_id.account();
+    ledger::refuse_reserved(&id)?;
     match accounts::get(scope, &id)? {
         Some(account) if account.role == Role::Provider => Ok(()),
         Some(_) => {

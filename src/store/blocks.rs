@@ -160,6 +160,12 @@ pub fn insert(connection: &Connection, block: &Block) -> Result<bool> {
     Ok(added > 0)
 }
 
+/// Removes a block that gives way to a proven one of the same key.
+pub fn remove(connection: &Connection, key: &BlockKey) -> Result<()> {
+    connection.prepare_cached("DELETE FROM blocks WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
 /// Notes what became of a block that waited.
 pub fn decide(
     connection: &Connection,

@@ -120,6 +120,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     for (number, sql) in (1..).zip(MIGRATIONS).filter(|(number, _)| *number > version) {
         let apply = |transaction: &Connection| -> rusqlite::Result<()> {
             transaction.execute_batch(sql)?;
+            transaction.execute("INSERT INTO schema_version (version) VALUES (?1)", [number])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", number)
         };

@@ -16,7 +16,7 @@ use super::state::{Input, Lease, Orders};
 use super::submit::{Fate, News, Submitter};
 use super::wire::Pulse;
 use crate::base::thread::{self, Death, Deathwatch};
-use crate::base::{Clock, EthAddress, Timestamp, WorkerId};
+use crate::base::{Clock, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::chain::Client;
 use crate::pow::{Backend, Cpu, Difficulty, Found, Hashrate, Salt, xuni_open};
 use crate::protocol::{Block, Control, Gpu, Heartbeat, Mining, Register};
@@ -259,7 +259,8 @@ impl Miner {
             return;
         }
         let block = self.block(found);
-        log::info!("found {} for {:?}: {}", block.key, block.lease_id, block.hash);
+        let whose = block.lease_id.as_ref().map_or("itself", LeaseId::as_str);
+        log::debug!("found {} for {whose}: {}", block.key, block.hash);
         let Some(submitter) = &self.submitter else { return self.agent.report(block) };
         if let Some(block) = submitter.submit(0, block) {
             log::error!("too many blocks wait for the chain; {} goes to the platform alone", block.key);
