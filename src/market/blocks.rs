@@ -9,7 +9,7 @@ use crate::protocol;
 use crate::store::blocks::{self, Block};
 use crate::store::counters::{self, Counter};
 use crate::store::leases::{self, Lease, LeaseState};
-use crate::store::workers::{self, Counts};
+use crate::store::workers;
 
 use super::{Event, Refusal, Scope};
 
@@ -124,7 +124,7 @@ pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result
 
 /// Records the blocks of a lease that the chain knows and nobody reported: a crash or a lost
 /// message swallowed them. The chain is the judge; its keys bear the lease's prefix.
-pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<usize, Refusal> {
+pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<i64, Refusal> {
     let (mut recovered, mut after) = (0, 0);
     // A page at a time: a long lease has more blocks than one answer of the chain.
     loop {
@@ -141,7 +141,7 @@ fn record_found(
     lease: &Lease,
     page: Vec<simulator::Block>,
     now: Timestamp,
-) -> Result<usize, Refusal> {
+) -> Result<i64, Refusal> {
     let mut recovered = 0;
     for on_chain in page {
         if blocks::with_key(scope, &on_chain.key)?.is_some() {
@@ -282,9 +282,7 @@ fn count(scope: &Scope<'_>, block: &Block) -> Result<(), Refusal> {
     if !(block.prefix_valid && block.chain_verified) {
         return Ok(());
     }
-    let self_mined = i64::from(block.lease_id.is_none());
-    let counts = Counts { verified_blocks: 1, self_blocks_found: self_mined, ..Counts::default() };
-    workers::add_counts(scope, &block.worker_id, counts)?;
+    workers::count_block(scope, &block.worker_id, block.lease_id.is_none())?;
     if let Some(lease) = &block.lease_id {
         leases::count_block(scope, lease)?;
     }

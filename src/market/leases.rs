@@ -3,12 +3,12 @@
 use crate::base::limits::LEASE_SECONDS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
-use crate::protocol::{Command, ReportedState};
+use crate::protocol::Command;
 use crate::store::accounts;
 use crate::store::counters::{self, Counter};
 use crate::store::leases::{self, Lease, LeaseState};
 use crate::store::settlements::Settlement;
-use crate::store::workers::{self, Counts, Worker};
+use crate::store::workers::{self, Worker};
 
 use super::settlement::{self, hold};
 use super::{Actor, Event, Refusal, Scope, blocks, matching};
@@ -71,8 +71,7 @@ pub fn rent(
     };
     leases::insert(scope, &lease)?;
     accounts::add_to_held(scope, &lease.consumer_id, need)?;
-    workers::set_state(scope, &lease.worker_id, ReportedState::Leased)?;
-    workers::add_counts(scope, &lease.worker_id, Counts { leases_total: 1, ..Counts::default() })?;
+    workers::begin_lease(scope, &lease.worker_id)?;
     counters::add(scope, Counter::Leases, 1)?;
     assign(scope, &lease, now);
     scope.emit(Event::LeaseStarted {
@@ -249,15 +248,15 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
     let ended_at = now.min(lease.ends_at).max(lease.created_at);
     let live = fleet.get(&lease.worker_id);
     let interrupted = interrupted_until(&lease, live.as_ref(), ended_at);
-    blocks::reconcile(scope, &lease, ended_at)?;
+    let recovered = blocks::reconcile(scope, &lease, ended_at)?;
     leases::complete(scope, &lease.lease_id, ended_at, interrupted)?;
     accounts::add_to_held(scope, &lease.consumer_id, lease.hold.negated())?;
-    let ended = leases::get(scope, &lease.lease_id)?.expect("the lease was there above");
-    let settlement = settlement::settle(scope, &ended, lease.hold, now)?;
-    workers::add_counts(scope, &lease.worker_id, Counts { leases_completed: 1, ..Counts::default() })?;
-    let worker = worker_of(scope, &lease)?;
+    let blocks_found = lease.blocks_found + recovered;
+    let ended = Lease { ended_at: Some(ended_at), interrupted, blocks_found, ..lease };
+    let worker = worker_of(scope, &ended)?;
+    let settlement = settlement::settle(scope, &ended, &worker, ended.hold, now)?;
     super::workers::let_go(scope, &worker, live.is_some_and(|live| live.gone_at.is_none()))?;
-    let (worker, lease_id) = (lease.worker_id, lease.lease_id);
+    let (worker, lease_id) = (ended.worker_id, ended.lease_id);
     scope.emit(Event::Command { worker, command: Command::Release { lease_id } });
     Ok(settlement)
 }

@@ -4,13 +4,13 @@ use rusqlite::Connection;
 
 use super::ledger::{self, Leg, treasury};
 use super::{Event, Refusal, Scope};
-use crate::base::{AccountId, Amount, Timestamp, WorkerId};
+use crate::base::{AccountId, Amount, Timestamp};
 use crate::store::accounts;
-use crate::store::counters::{self, Counter};
+use crate::store::counters;
 use crate::store::leases::{self, Lease};
 use crate::store::settlements::{self, Settlement};
 use crate::store::transactions::Kind;
-use crate::store::workers;
+use crate::store::workers::{self, Worker};
 
 /// The note of a settlement that charges less than the rule, because the renter has no more.
 pub const NOTE_CAPPED: &str = "all that the renter had";
@@ -40,6 +40,7 @@ pub fn split(cost: Amount) -> (Amount, Amount) {
 pub(super) fn settle(
     scope: &mut Scope<'_>,
     lease: &Lease,
+    worker: &Worker,
     charge_max: Amount,
     now: Timestamp,
 ) -> Result<Settlement, Refusal> {
@@ -49,7 +50,7 @@ pub(super) fn settle(
     let total_cost = due.min(charge_max);
     let note = (total_cost < due).then_some(NOTE_CAPPED);
     let (provider_payment, platform_fee) = split(total_cost);
-    let provider_id = payee(scope, &lease.worker_id)?;
+    let provider_id = payee(scope, worker)?;
     let treasury = treasury();
     let legs = [
         Leg { account: &lease.consumer_id, kind: Kind::LeaseCharge, amount: total_cost.negated() },
@@ -70,9 +71,7 @@ pub(super) fn settle(
         settled_at: now,
     };
     settlements::insert(scope, &settlement)?;
-    counters::add(scope, Counter::Settlements, 1)?;
-    counters::add(scope, Counter::Settled, total_cost.millionths())?;
-    counters::add(scope, Counter::Fees, platform_fee.millionths())?;
+    counters::add_settlement(scope, total_cost, platform_fee)?;
     scope.emit(Event::LeaseEnded(settlement.clone()));
     Ok(settlement)
 }
@@ -83,7 +82,8 @@ pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, 
     let unsettled = leases::unsettled(scope)?;
     for lease in &unsettled {
         let renter = accounts::get(scope, &lease.consumer_id)?.expect("a lease references its account");
-        settle(scope, lease, renter.available(), now)?;
+        let worker = workers::get(scope, &lease.worker_id)?.expect("a lease references its worker");
+        settle(scope, lease, &worker, renter.available(), now)?;
         leases::mark_settled(scope, &lease.lease_id)?;
     }
     Ok(unsettled.len())
@@ -91,13 +91,12 @@ pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, 
 
 /// Who is paid for a worker's leases: the wallet that its address names once that wallet has signed
 /// in, until then the worker's own account.
-fn payee(connection: &Connection, worker: &WorkerId) -> Result<AccountId, Refusal> {
-    let row = workers::get(connection, worker)?.expect("a lease references its worker");
-    let wallet = match row.eth_address {
-        Some(address) => accounts::of_wallet(connection, &address)?,
+fn payee(connection: &Connection, worker: &Worker) -> Result<AccountId, Refusal> {
+    let wallet = match &worker.eth_address {
+        Some(address) => accounts::of_wallet(connection, address)?,
         None => None,
     };
-    Ok(wallet.map_or_else(|| worker.account(), |account| account.account_id))
+    Ok(wallet.map_or_else(|| worker.worker_id.account(), |account| account.account_id))
 }
 
 #[cfg(test)]

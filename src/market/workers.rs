@@ -46,22 +46,15 @@ pub fn refuse_registration(scope: &mut Scope<'_>, id: &WorkerId, reason: String)
 /// leased while it is not; whoever disagrees is told again.
 pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<(), Refusal> {
     let id = &status.worker_id;
-    let worker = workers::get(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
-    let lease = leases::active_of(scope, id)?;
-    match (status.state, lease) {
-        (ReportedState::Offline, _) => set_state(scope, id, ReportedState::Offline),
-        (state @ (ReportedState::Leased | ReportedState::Mining), Some(lease)) => {
-            match &status.lease_id {
-                Some(other) if *other != lease.lease_id => lease_rules::assign(scope, &lease, now),
-                _ => set_state(scope, id, state)?,
-            }
-            Ok(())
-        }
-        (ReportedState::Error, _) => set_state(scope, id, ReportedState::Error),
-        (ReportedState::Available | ReportedState::Idle, Some(lease)) => {
-            lease_rules::assign(scope, &lease, now);
-            Ok(())
-        }
+    let standing = workers::standing(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
+    match (status.state, standing.lease) {
+        (state @ (ReportedState::Offline | ReportedState::Error), _)
+        | (state @ (ReportedState::Idle | ReportedState::SelfMining), None) => set_state(scope, id, state),
+        (state @ (ReportedState::Leased | ReportedState::Mining), Some(lease)) => match &status.lease_id {
+            Some(other) if *other != lease => tell_again(scope, id, now),
+            _ => set_state(scope, id, state),
+        },
+        (ReportedState::Available | ReportedState::Idle, Some(_)) => tell_again(scope, id, now),
         // The end of a lease that has been ended here already, or the beginning of one that has.
         (ReportedState::Completed | ReportedState::SelfMining, Some(_))
         | (ReportedState::Completed, None) => Ok(()),
@@ -71,9 +64,16 @@ pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<
             }
             Ok(())
         }
-        (ReportedState::Available, None) => set_state(scope, id, free_state(worker.listed)),
-        (state @ (ReportedState::Idle | ReportedState::SelfMining), None) => set_state(scope, id, state),
+        (ReportedState::Available, None) => set_state(scope, id, free_state(standing.listed)),
     }
+}
+
+/// Tells a worker once more which lease it is in.
+fn tell_again(scope: &mut Scope<'_>, id: &WorkerId, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(lease) = leases::active_of(scope, id)? {
+        lease_rules::assign(scope, &lease, now);
+    }
+    Ok(())
 }
 
 /// A worker that was away since `since` is heard of again.
@@ -140,7 +140,9 @@ pub fn set_listed(
 /// A worker's lease has ended: it is free again, unless it is away.
 pub(super) fn let_go(scope: &mut Scope<'_>, worker: &Worker, present: bool) -> Result<(), Refusal> {
     let state = if present { free_state(worker.listed) } else { ReportedState::Offline };
-    set_state(scope, &worker.worker_id, state)
+    workers::end_lease(scope, &worker.worker_id, state)?;
+    scope.emit(Event::WorkerChanged(worker.worker_id.clone()));
+    Ok(())
 }
 
 fn free_state(listed: bool) -> ReportedState {

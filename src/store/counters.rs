@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, Result};
 
+use crate::base::Amount;
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counter {
@@ -45,5 +47,16 @@ pub fn add(connection: &Connection, counter: Counter, by: i64) -> Result<()> {
     connection
         .prepare_cached("UPDATE counters SET value = value + ?2 WHERE name = ?1")?
         .execute((counter.as_str(), by))?;
+    Ok(())
+}
+
+/// Counts one more settlement with what it charged and its fee.
+pub fn add_settlement(connection: &Connection, charged: Amount, fee: Amount) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE counters SET value = value + CASE name WHEN 'settlements' THEN 1 WHEN 'settled' THEN ?1 ELSE ?2 END
+             WHERE name IN ('settlements', 'settled', 'fees')",
+        )?
+        .execute((charged, fee))?;
     Ok(())
 }

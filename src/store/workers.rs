@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::convert::OptionalAddress;
-use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
+use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::protocol::{Gpu, Register, ReportedState};
 
 impl rusqlite::ToSql for ReportedState {
@@ -170,6 +170,45 @@ pub fn each_for_rent(connection: &Connection, mut visit: impl FnMut(Worker) -> b
     Ok(())
 }
 
+/// Where a worker stands: little, for what is asked often.
+pub struct Standing {
+    /// For rent by its owner's will.
+    pub listed: bool,
+    /// The lease that it is in.
+    pub lease: Option<LeaseId>,
+}
+
+/// Where a worker stands.
+pub fn standing(connection: &Connection, id: &WorkerId) -> Result<Option<Standing>> {
+    connection
+        .prepare_cached(
+            "SELECT w.listed, l.lease_id FROM workers w
+             LEFT JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.worker_id = ?1",
+        )?
+        .query_row([id], |row| Ok(Standing { listed: row.get(0)?, lease: row.get(1)? }))
+        .optional()
+}
+
+/// A worker is leased: one more lease.
+pub fn begin_lease(connection: &Connection, id: &WorkerId) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE workers SET state = 'LEASED', leases_total = leases_total + 1 WHERE worker_id = ?1",
+        )?
+        .execute([id])?;
+    Ok(())
+}
+
+/// A worker's lease came to its end: one more completed.
+pub fn end_lease(connection: &Connection, id: &WorkerId, state: ReportedState) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE workers SET state = ?2, leases_completed = leases_completed + 1 WHERE worker_id = ?1",
+        )?
+        .execute((id, state))?;
+    Ok(())
+}
+
 /// Sets the state; true when it was another.
 pub fn set_state(connection: &Connection, id: &WorkerId, state: ReportedState) -> Result<bool> {
     let changed = connection
@@ -203,29 +242,15 @@ pub fn set_pricing(
     Ok(())
 }
 
-/// Adds to the counts behind the reputation.
-pub fn add_counts(connection: &Connection, id: &WorkerId, counts: Counts) -> Result<()> {
+/// Counts one more verified block, found without a lease or in one.
+pub fn count_block(connection: &Connection, id: &WorkerId, self_mined: bool) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE workers SET self_blocks_found = self_blocks_found + ?2, verified_blocks = verified_blocks + ?3,
-                                leases_total = leases_total + ?4, leases_completed = leases_completed + ?5
+            "UPDATE workers SET self_blocks_found = self_blocks_found + ?2, verified_blocks = verified_blocks + 1
              WHERE worker_id = ?1",
         )?
-        .execute((id, counts.self_blocks_found, counts.verified_blocks, counts.leases_total, counts.leases_completed))?;
+        .execute((id, i64::from(self_mined)))?;
     Ok(())
-}
-
-/// What [`add_counts`] adds.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Counts {
-    /// See [`Worker::self_blocks_found`].
-    pub self_blocks_found: i64,
-    /// See [`Worker::verified_blocks`].
-    pub verified_blocks: i64,
-    /// See [`Worker::leases_total`].
-    pub leases_total: i64,
-    /// See [`Worker::leases_completed`].
-    pub leases_completed: i64,
 }
 
 /// What heartbeats said since the last flush.

@@ -193,15 +193,24 @@ impl Model {
         if !self.workers.contains_key(worker) {
             return false;
         }
-        if self.recorded.contains_key(key) {
+        if self.recorded.get(key).is_some_and(|block| self.is_proven(key, block)) {
             return true;
         }
         let in_lease = lease.map(|index| &self.leases[index]);
         if in_lease.is_some_and(|l| l.worker != worker || l.ended.is_some_and(|ended| now > ended + GRACE)) {
             return false;
         }
-        self.recorded.insert(key.into(), Block { worker: worker.into(), lease, account });
+        let block = Block { worker: worker.into(), lease, account };
+        // What was recorded without proof gives way to a proof, and to nothing else.
+        if !self.recorded.contains_key(key) || self.is_proven(key, &block) {
+            self.recorded.insert(key.into(), block);
+        }
         true
+    }
+
+    fn is_proven(&self, key: &str, block: &Block) -> bool {
+        let renter = block.lease.map(|index| self.leases[index].address);
+        self.chain.get(key) == Some(&block.account) && renter.is_none_or(|renter| renter == block.account)
     }
 
     fn find_lost(&mut self, index: usize) {
@@ -215,9 +224,8 @@ impl Model {
     }
 
     fn counts(&self, key: &str, block: &Block) -> bool {
-        let proven = self.chain.get(key) == Some(&block.account);
-        let in_lease = block.lease.map(|index| &self.leases[index]);
-        proven && in_lease.is_none_or(|l| key.starts_with(&l.prefix) && block.account == l.address)
+        let prefix = block.lease.map(|index| &self.leases[index].prefix);
+        self.is_proven(key, block) && prefix.is_none_or(|prefix| key.starts_with(prefix))
     }
 
     pub(super) fn counted_in(&self, lease: &Lease) -> i64 {
