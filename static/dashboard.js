@@ -107,7 +107,7 @@ const columns = {
     { text: (w) => money.format(w.price_per_min), className: "number" },
     { text: (w) => whole.format(w.self_blocks_found), className: "number" },
     { text: (w) => (w.reputation ? `${w.reputation.stars.toFixed(1)} / 5` : ""), className: "number" },
-    { text: (w) => [w.current_address, w.current_block_pattern].filter(Boolean).join(" · "), className: "mono clip" },
+    { text: (w) => w.current_address ? [w.current_address, w.current_block_pattern].filter(Boolean).join(" · ") : "", className: "mono clip" },
     { text: (w) => ago(w.last_heartbeat) },
   ],
   leases: [
