@@ -1,7 +1,5 @@
 //! Workers: registration, states, listing, coming and going.
 
-use std::time::Duration;
-
 use crate::base::{Timestamp, WorkerId};
 use crate::fleet::Live;
 use crate::protocol::{Command, Register, RegisterAck, ReportedState, Status};
@@ -44,9 +42,6 @@ pub fn refuse_registration(scope: &mut Scope<'_>, id: &WorkerId, reason: String)
     acknowledge(scope, id, RegisterAck { accepted: false, reason: Some(reason) });
 }
 
-/// A command that was just sent may cross with what its worker says.
-const ON_THE_WAY: Duration = Duration::from_secs(2);
-
 /// Takes a change of state. A worker cannot make itself available while its lease is active, nor
 /// leased while it is not; whoever disagrees is told again.
 pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<(), Refusal> {
@@ -55,23 +50,16 @@ pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<
     match (status.state, standing.lease) {
         (state @ (ReportedState::Offline | ReportedState::Error), _)
         | (state @ (ReportedState::Idle | ReportedState::SelfMining), None) => set_state(scope, id, state),
-        (state @ (ReportedState::Leased | ReportedState::Mining), Some((lease, since))) => {
-            match &status.lease_id {
-                // It still speaks of the lease before: the command for this one is on its way.
-                Some(other) if *other != lease && since.plus(ON_THE_WAY) > now => Ok(()),
-                Some(other) if *other != lease => tell_again(scope, id, now),
-                _ => set_state(scope, id, state),
-            }
-        }
+        (state @ (ReportedState::Leased | ReportedState::Mining), Some(lease)) => match &status.lease_id {
+            Some(other) if *other != lease => tell_again(scope, id, now),
+            _ => set_state(scope, id, state),
+        },
         (ReportedState::Available | ReportedState::Idle, Some(_)) => tell_again(scope, id, now),
         // The end of a lease that has been ended here already, or the beginning of one that has.
         (ReportedState::Completed | ReportedState::SelfMining, Some(_))
         | (ReportedState::Completed, None) => Ok(()),
         (ReportedState::Leased | ReportedState::Mining, None) => {
-            let named = status.lease_id.as_ref().map(|id| leases::get(scope, id)).transpose()?.flatten();
-            let ended =
-                named.filter(|lease| lease.ended_at.is_some_and(|ended| ended.plus(ON_THE_WAY) <= now));
-            if let Some(Lease { lease_id, .. }) = ended {
+            if let Some(lease_id) = status.lease_id.clone() {
                 scope.emit(Event::Command { worker: id.clone(), command: Command::Release { lease_id } });
             }
             Ok(())

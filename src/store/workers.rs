@@ -174,21 +174,18 @@ pub fn each_for_rent(connection: &Connection, mut visit: impl FnMut(Worker) -> b
 pub struct Standing {
     /// For rent by its owner's will.
     pub listed: bool,
-    /// The lease that it is in, and since when.
-    pub lease: Option<(LeaseId, Timestamp)>,
+    /// The lease that it is in.
+    pub lease: Option<LeaseId>,
 }
 
 /// Where a worker stands.
 pub fn standing(connection: &Connection, id: &WorkerId) -> Result<Option<Standing>> {
     connection
         .prepare_cached(
-            "SELECT w.listed, l.lease_id, l.created_at FROM workers w
+            "SELECT w.listed, l.lease_id FROM workers w
              LEFT JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.worker_id = ?1",
         )?
-        .query_row([id], |row| {
-            let (lease, since): (Option<LeaseId>, Option<Timestamp>) = (row.get(1)?, row.get(2)?);
-            Ok(Standing { listed: row.get(0)?, lease: lease.zip(since) })
-        })
+        .query_row([id], |row| Ok(Standing { listed: row.get(0)?, lease: row.get(1)? }))
         .optional()
 }
 
