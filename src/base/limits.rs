@@ -198,6 +198,11 @@ pub const VERIFIER_WAIT_MAX: Duration = Duration::from_secs(5);
 /// What an idle one keeps, KiB: enough for the usual difficulties.
 pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
 
+/// Before a device that failed is tried again; doubled each time,
+pub const BACKEND_RETRY_TIME_MIN: Duration = Duration::from_secs(1);
+/// up to this: a driver that comes back after an hour is seen within a minute.
+pub const BACKEND_RETRY_TIME_MAX: Duration = Duration::from_secs(60);
+
 // --- the chain's RPC --------------------------------------------------------------------------
 
 /// One call, from connecting to the answer's last byte (contract: pow.md).

@@ -30,8 +30,7 @@ fn mine(marker: &Marker, account: &str, kib: u32) -> (BlockKey, Phc) {
     let mut keys = Keys::new(None);
     let salt = Salt::of(&account.parse().unwrap());
     loop {
-        keys.advance();
-        let key = keys.current();
+        let key = keys.take(1).key(0);
         let phc = Phc::compute(&key, salt, Difficulty::new(kib).unwrap(), &mut hasher);
         let matches = Matches::find(&phc.tag.text(), marker);
         if matches.marker && !matches.xuni {

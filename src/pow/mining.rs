@@ -2,61 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 
-use super::{Difficulty, Hasher, Keys, Marker, Matches, Phc, Salt};
-use crate::base::{BlockKey, Prefix, Timestamp};
-
-/// What to look for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Job {
-    /// Whose blocks they will be.
-    pub salt: Salt,
-    /// The lease's prefix; self-mining has none.
-    pub prefix: Option<Prefix>,
-    /// Memory of one hash.
-    pub difficulty: Difficulty,
-    /// What makes a block.
-    pub marker: Marker,
-}
-
-/// A hash worth submitting. XUNI is found at any minute: whether its window is open is for the
-/// submission to say ([`Matches::kind_in_window`]).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its key.
-    pub key: BlockKey,
-    /// The hash, at the difficulty it was mined at.
-    pub phc: Phc,
-    /// What is in it.
-    pub matches: Matches,
-}
-
-/// Something that hashes: a CPU core, a GPU.
-pub trait Backend {
-    /// Tries the next keys of `keys`, as many as suit one batch, hands over what it finds and
-    /// returns how many it tried. A batch is the time that new orders may wait.
-    fn search(&mut self, job: &Job, keys: &mut Keys, found: &mut dyn FnMut(Found)) -> u64;
-}
-
-/// One CPU core; a batch is one hash.
-#[derive(Default)]
-pub struct Cpu {
-    hasher: Hasher,
-}
-
-impl Backend for Cpu {
-    fn search(&mut self, job: &Job, keys: &mut Keys, found: &mut dyn FnMut(Found)) -> u64 {
-        let tag = self.hasher.hash(keys.advance(), &job.salt, job.difficulty);
-        let matches = Matches::find(&tag.text(), &job.marker);
-        if matches.any() {
-            let phc = Phc { difficulty: job.difficulty, salt: job.salt, tag };
-            found(Found { key: keys.current(), phc, matches });
-        }
-        1
-    }
-}
+use super::{Backend, BackendError, Found, Job, Keys};
+use crate::base::Timestamp;
+use crate::base::limits::{BACKEND_RETRY_TIME_MAX, BACKEND_RETRY_TIME_MIN};
 
 /// What a mining thread is told.
 #[derive(Clone, Debug)]
@@ -67,18 +19,34 @@ pub enum Order {
     Rest,
 }
 
+/// What a mining thread tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A block.
+    Found(Found),
+    /// The backend stopped hashing. It is tried again, at first soon, later each minute, and with
+    /// every new job; one failure is told once.
+    Failed(BackendError),
+    /// It hashes again.
+    Recovered,
+}
+
 /// Obeys `orders` until their sender is gone, resting at first. `attempts` counts every hash;
-/// `found` is called on this thread and should only hand the block on.
+/// `report` is called on this thread and should only hand on what it is told.
 pub fn run(
     orders: &Receiver<Order>,
     backend: &mut dyn Backend,
     attempts: &AtomicU64,
-    found: &mut dyn FnMut(Found),
+    report: &mut dyn FnMut(Report),
 ) {
+    let mut miner = Miner { orders, backend, attempts, report, failure: None };
     // The sender is gone: mining is over.
     while let Ok(mut order) = orders.recv() {
         while let Order::Mine(job) = order {
-            match mine(&job, orders, backend, attempts, found) {
+            let next = miner.mine(&job);
+            let finished = miner.backend.finish(&mut |found| (miner.report)(Report::Found(found)));
+            miner.take_note(finished);
+            match next {
                 Some(next) => order = next,
                 None => return,
             }
@@ -86,24 +54,56 @@ pub fn run(
     }
 }
 
-/// Mines one job until another order comes; `None` when none will ever come.
-fn mine(
-    job: &Job,
-    orders: &Receiver<Order>,
-    backend: &mut dyn Backend,
-    attempts: &AtomicU64,
-    found: &mut dyn FnMut(Found),
-) -> Option<Order> {
-    let mut keys = Keys::new(job.prefix);
-    loop {
-        match orders.try_recv() {
-            Ok(order) => return Some(order),
-            Err(TryRecvError::Empty) => {}
-            // The sender is gone: mining is over.
-            Err(TryRecvError::Disconnected) => return None,
+struct Miner<'a> {
+    orders: &'a Receiver<Order>,
+    backend: &'a mut dyn Backend,
+    attempts: &'a AtomicU64,
+    report: &'a mut dyn FnMut(Report),
+    /// How long to wait before the next try, of a backend that fails.
+    failure: Option<Duration>,
+}
+
+impl Miner<'_> {
+    /// Mines one job until another order comes; `None` when none will ever come.
+    fn mine(&mut self, job: &Job) -> Option<Order> {
+        let mut keys = Keys::new(job.prefix);
+        loop {
+            let tried = self.backend.search(job, &mut keys, &mut |found| (self.report)(Report::Found(found)));
+            self.take_note(tried);
+            match self.failure {
+                None => match self.orders.try_recv() {
+                    Ok(order) => return Some(order),
+                    Err(TryRecvError::Empty) => {}
+                    // The sender is gone: mining is over.
+                    Err(TryRecvError::Disconnected) => return None,
+                },
+                Some(wait) => match self.orders.recv_timeout(wait) {
+                    Ok(order) => return Some(order),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // The sender is gone: mining is over.
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                },
+            }
         }
-        let tried = backend.search(job, &mut keys, found);
-        attempts.fetch_add(tried, Ordering::Relaxed);
+    }
+
+    fn take_note(&mut self, tried: Result<u64, BackendError>) {
+        match tried {
+            Ok(0) => {}
+            Ok(tried) => {
+                self.attempts.fetch_add(tried, Ordering::Relaxed);
+                if self.failure.take().is_some() {
+                    (self.report)(Report::Recovered);
+                }
+            }
+            Err(error) => match self.failure {
+                None => {
+                    self.failure = Some(BACKEND_RETRY_TIME_MIN);
+                    (self.report)(Report::Failed(error));
+                }
+                Some(wait) => self.failure = Some((2 * wait).min(BACKEND_RETRY_TIME_MAX)),
+            },
+        }
     }
 }
 
@@ -131,8 +131,11 @@ impl Hashrate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    use crate::pow::cpu::Cpu;
+    use crate::pow::{Device, Difficulty, Hasher, KeyRun, Salt, Tag};
     use crossbeam_channel::{Sender, bounded};
-    use std::time::Duration;
 
     fn job(prefix: &str, difficulty: u32) -> Job {
         Job {
@@ -151,7 +154,10 @@ mod tests {
         let attempts = AtomicU64::new(0);
         std::thread::scope(|scope| {
             let miner = scope.spawn(|| {
-                run(&orders, &mut Cpu::default(), &attempts, &mut |found| _ = sender.try_send(found));
+                run(&orders, &mut Cpu::new(0), &attempts, &mut |report| match report {
+                    Report::Found(found) => _ = sender.try_send(found),
+                    other => panic!("{other:?}"),
+                });
             });
             test(to_miner, &blocks, &attempts);
             miner.join().unwrap();
@@ -195,6 +201,72 @@ mod tests {
             let rested = attempts.load(Ordering::Relaxed);
             orders.send(Order::Rest).unwrap();
             assert_eq!(attempts.load(Ordering::Relaxed), rested);
+        });
+    }
+
+    /// Hashes nothing while its switch is off; keeps one hash in flight.
+    struct Fragile<'a> {
+        works: &'a AtomicBool,
+        in_flight: u64,
+        device: Device,
+    }
+
+    impl Backend for Fragile<'_> {
+        fn device(&self) -> &Device {
+            &self.device
+        }
+
+        fn search(
+            &mut self,
+            _: &Job,
+            keys: &mut Keys,
+            _: &mut dyn FnMut(Found),
+        ) -> Result<u64, BackendError> {
+            if !self.works.load(Ordering::SeqCst) {
+                self.in_flight = 0;
+                return Err(BackendError("unplugged".into()));
+            }
+            keys.take(1);
+            Ok(std::mem::replace(&mut self.in_flight, 1))
+        }
+
+        fn finish(&mut self, _: &mut dyn FnMut(Found)) -> Result<u64, BackendError> {
+            Ok(std::mem::take(&mut self.in_flight))
+        }
+
+        fn tags(&mut self, _: &Salt, _: Difficulty, _: &KeyRun) -> Result<Vec<Tag>, BackendError> {
+            Err(BackendError("it only counts".into()))
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_the_backend_tried_again_with_every_order() {
+        let works = AtomicBool::new(true);
+        let (to_miner, orders) = bounded(0);
+        let (sender, reports) = bounded(8);
+        let attempts = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let miner = scope.spawn(|| {
+                let device = Cpu::new(0).device().clone();
+                let mut backend = Fragile { works: &works, in_flight: 0, device };
+                run(&orders, &mut backend, &attempts, &mut |report| sender.send(report).unwrap());
+            });
+            let job = Arc::new(job("1111111111111111", 8));
+            to_miner.send(Order::Mine(job.clone())).unwrap();
+            to_miner.send(Order::Rest).unwrap();
+            to_miner.send(Order::Rest).unwrap();
+            assert!(attempts.load(Ordering::SeqCst) > 0, "what was in flight counts");
+            works.store(false, Ordering::SeqCst);
+            to_miner.send(Order::Mine(job.clone())).unwrap();
+            assert_eq!(reports.recv().unwrap(), Report::Failed(BackendError("unplugged".into())));
+            to_miner.send(Order::Mine(job.clone())).unwrap();
+            to_miner.send(Order::Rest).unwrap();
+            assert!(reports.try_recv().is_err(), "one failure is told once");
+            works.store(true, Ordering::SeqCst);
+            to_miner.send(Order::Mine(job)).unwrap();
+            assert_eq!(reports.recv().unwrap(), Report::Recovered);
+            drop(to_miner);
+            miner.join().unwrap();
         });
     }
 

@@ -5,6 +5,8 @@
 //! change of orders takes effect after the batch in hand (one hash on a CPU). Knows neither the
 //! chain nor MQTT.
 
+mod backend;
+pub mod cpu;
 mod hasher;
 mod keys;
 mod markers;
@@ -13,10 +15,11 @@ mod params;
 mod phc;
 mod verifier;
 
+pub use backend::{Backend, BackendError, Device, Found, Job};
 pub use hasher::{Hasher, Tag};
-pub use keys::Keys;
+pub use keys::{KeyRun, Keys};
 pub use markers::{BlockKind, Marker, MarkerError, Matches, xuni_open};
-pub use mining::{Backend, Cpu, Found, Hashrate, Job, Order, run};
+pub use mining::{Hashrate, Order, Report, run};
 pub use params::{Difficulty, DifficultyError, Salt};
 pub use phc::{Phc, PhcError};
 pub use verifier::{Busy, Verifier};

@@ -11,7 +11,7 @@ use super::state::{Lease, Orders};
 use crate::base::limits::WORKER_BLOCKS_QUEUED_MAX;
 use crate::base::thread::{self, Deathwatch};
 use crate::base::{EthAddress, Prefix};
-use crate::pow::{self, Backend, Difficulty, Found, Job, Marker, Order, Salt};
+use crate::pow::{self, Backend, Difficulty, Found, Job, Marker, Order, Report, Salt};
 
 /// What the worker mines for its owner, and the rules of the chain that it mines on.
 #[derive(Clone, Debug)]
@@ -59,10 +59,15 @@ impl Hashing {
             let (to_thread, orders) = bounded(1);
             let (sender, attempts) = (sender.clone(), hashing.attempts.clone());
             let body = move || {
-                pow::run(&orders, backend.as_mut(), &attempts, &mut |found| {
-                    if let Err(error) = sender.try_send(found) {
-                        log::error!("a found block is lost, too many wait: {}", error.into_inner().key);
+                let device = backend.device().clone();
+                pow::run(&orders, backend.as_mut(), &attempts, &mut |report| match report {
+                    Report::Found(found) => {
+                        if let Err(error) = sender.try_send(found) {
+                            log::error!("a found block is lost, too many wait: {}", error.into_inner().key);
+                        }
                     }
+                    Report::Failed(error) => log::error!("{}: {error}; it is tried again", device.name),
+                    Report::Recovered => log::info!("{} hashes again", device.name),
                 });
                 Ok(())
             };
@@ -99,17 +104,30 @@ impl Hashing {
 mod tests {
     use super::*;
     use crate::base::BlockKey;
-    use crate::pow::Keys;
+    use crate::pow::cpu::Cpu;
+    use crate::pow::{BackendError, Device, KeyRun, Keys, Tag};
 
     /// Hands each key over before it would be hashed, and waits until the test took it.
-    struct Recorder(Sender<(Salt, BlockKey)>);
+    struct Recorder(Sender<(Salt, BlockKey)>, Cpu);
 
     impl Backend for Recorder {
-        fn search(&mut self, job: &Job, keys: &mut Keys, _: &mut dyn FnMut(Found)) -> u64 {
-            keys.advance();
+        fn device(&self) -> &Device {
+            self.1.device()
+        }
+
+        fn search(
+            &mut self,
+            job: &Job,
+            keys: &mut Keys,
+            _: &mut dyn FnMut(Found),
+        ) -> Result<u64, BackendError> {
             // An error: the test has ended.
-            let _ = self.0.send((job.salt, keys.current()));
-            1
+            let _ = self.0.send((job.salt, keys.take(1).key(0)));
+            Ok(1)
+        }
+
+        fn tags(&mut self, _: &Salt, _: Difficulty, _: &KeyRun) -> Result<Vec<Tag>, BackendError> {
+            Err(BackendError("it only records".into()))
         }
     }
 
@@ -127,7 +145,8 @@ mod tests {
 
         let (watch, _deaths) = thread::deathwatch();
         let (sender, keys) = bounded(0);
-        let (mut hashing, _found) = Hashing::start(vec![Box::new(Recorder(sender))], &watch).unwrap();
+        let (mut hashing, _found) =
+            Hashing::start(vec![Box::new(Recorder(sender, Cpu::new(0)))], &watch).unwrap();
         hashing.obey(&own.order(&Orders::Own));
         let (salt, key) = keys.recv().unwrap();
         assert!(salt == Salt::of(&own.address) && !key.starts_with(&prefix));

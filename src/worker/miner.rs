@@ -18,7 +18,7 @@ use super::wire::Pulse;
 use crate::base::thread::{self, Death, Deathwatch};
 use crate::base::{Clock, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::chain::Client;
-use crate::pow::{Backend, Cpu, Difficulty, Found, Hashrate, Salt, xuni_open};
+use crate::pow::{self, Difficulty, Found, Hashrate, Salt, xuni_open};
 use crate::protocol::{Block, Control, Gpu, Heartbeat, Mining, Register};
 
 /// How often the lease's end is looked at.
@@ -71,8 +71,7 @@ struct Miner {
 impl Miner {
     fn start(config: Config, clock: Clock, watch: &Deathwatch) -> Result<(Self, Inbox), WorkerError> {
         let client = config.rpc_link.as_deref().map(Client::new).transpose()?;
-        let backends = (0..config.threads).map(|_| Box::<Cpu>::default() as Box<dyn Backend + Send>);
-        let (hashing, found) = Hashing::start(backends.collect(), watch)?;
+        let (hashing, found) = Hashing::start(pow::cpu::backends(config.threads), watch)?;
         let follows = client.clone().filter(|_| config.difficulty.is_none());
         let follower = follows.map(|client| Follower::start(client, clock.clone(), watch)).transpose()?;
         let (follower, difficulties) = follower.unzip();
