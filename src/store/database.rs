@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
@@ -62,6 +63,7 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
     connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB).map_err(unreadable)?;
+    keep_plans(&connection).map_err(unreadable)?;
     check_origin(&connection, path)?;
     Ok(connection)
 }
@@ -102,8 +104,15 @@ fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// A statement is planned once. Without this, one that compares a parameter with the column of a partial
+/// index is compiled again for each new value.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", STORE_LOG_PAGES)?;
