@@ -144,6 +144,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -155,6 +157,18 @@ mod tests {
         assert!(matches!(Database::open(&path), Err(StoreError::InUse(_))));
         drop(again);
         assert!(open_for_reading(&path).is_ok());
+    }
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_parameters() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("market.db")).unwrap();
+        let by_state = "SELECT count(*) FROM workers WHERE state = ?1 AND listed = ?2";
+        let mut statement = database.connection.prepare(by_state).unwrap();
+        for (state, listed) in [("AVAILABLE", 1), ("MINING", 0), ("AVAILABLE", 1), ("offline", 1)] {
+            assert_eq!(statement.query_row((state, listed), |row| row.get(0)), Ok(0));
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
