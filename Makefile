@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench clean tools test-tools release
+.PHONY: help run demo test crash fault bench clean tools test-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -24,6 +24,13 @@ test: test-tools ## format, lints and every test, as the checks before a merge r
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
+
+crash: tools ## kill -9 under load, N times (1000), each followed by the audit
+	XENBLOCKS_CRASH_ROUNDS=$(or $(N),1000) $(CARGO) test --locked --test crash -- --nocapture kill_9
+
+fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu (Debian: fiu-utils)
+	@command -v fiu-run >/dev/null || { echo "libfiu is missing: install it (Debian and Ubuntu: apt-get install fiu-utils)." >&2; exit 1; }
+	$(CARGO) test --locked --test crash -- --nocapture faults::
 
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked

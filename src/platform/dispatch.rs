@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Api, live_feed};
 use crate::base::thread::{BoxError, Deathwatch, spawn};
-use crate::base::{Clock, LeaseId, WorkerId};
+use crate::base::{Clock, LeaseId, WorkerId, crash};
 use crate::broker::Publisher;
 use crate::fleet::Fleet;
 use crate::live::Hub;
@@ -81,6 +81,7 @@ impl Parts {
     }
 
     fn tell(&self, event: Event) -> Result<(), BoxError> {
+        crash::point("dispatch");
         match event {
             Event::Command { worker, command } => {
                 let payload = serde_json::to_vec(&command)?;

@@ -3,7 +3,7 @@
 use crossbeam_channel::Receiver;
 use serde::Serialize;
 
-use crate::base::WorkerId;
+use crate::base::{WorkerId, crash};
 use crate::broker::{Inbound, Receipt};
 use crate::jobs::House;
 use crate::live::HEARTBEAT;
@@ -33,6 +33,7 @@ struct HeartbeatEvent<'a> {
 impl House {
     /// An `Err` is the store's end; whatever is wrong with a message ends here, in the log.
     fn take(&self, topic: &Topic, payload: &[u8], receipt: Option<Receipt>) -> Result<(), StoreError> {
+        crash::point("ingest");
         let message = match parse(topic.channel, payload) {
             Ok(message) => message,
             Err(error) => {
