@@ -202,6 +202,10 @@ pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
 pub const BACKEND_RETRY_TIME_MIN: Duration = Duration::from_secs(1);
 /// up to this: a driver that comes back after an hour is seen within a minute.
 pub const BACKEND_RETRY_TIME_MAX: Duration = Duration::from_secs(60);
+/// A launch on a GPU: new orders wait for the two that are in flight.
+pub const CUDA_LAUNCH_TIME: Duration = Duration::from_millis(20);
+/// Hashes of one: 20 ms at 13 MH/s, whose first blocks take 512 MiB.
+pub const CUDA_LAUNCH_HASHES_MAX: u32 = 1 << 18;
 
 // --- the chain's RPC --------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@
 
 mod backend;
 pub mod cpu;
+pub mod cuda;
 mod hasher;
 mod keys;
 mod markers;
