@@ -1,4 +1,5 @@
 -- Accounts and the ledger. Money is in millionths; times are microseconds since the Unix epoch.
+-- Checks say OR: for an IN of three or more words SQLite builds a temporary tree with each statement.
 
 -- The migrations that were applied; `PRAGMA user_version` is the last of them.
 CREATE TABLE schema_version (
@@ -8,10 +9,11 @@ CREATE TABLE schema_version (
 CREATE TABLE accounts (
     account_id  TEXT    NOT NULL PRIMARY KEY,
     -- What an account may do. Wallet accounts read 'provider' and may rent as well.
-    role        TEXT    NOT NULL CHECK (role IN ('consumer', 'provider', 'system')),
+    role        TEXT    NOT NULL CHECK (role = 'consumer' OR role = 'provider' OR role = 'system'),
     -- Where it came from: POST /api/auth/register, a worker's first registration, a wallet's first
     -- sign-in, the platform itself, or the outside world (the other side of deposits and withdrawals).
-    origin      TEXT    NOT NULL CHECK (origin IN ('registered', 'worker', 'wallet', 'platform', 'outside')),
+    origin      TEXT    NOT NULL CHECK (origin = 'registered' OR origin = 'worker' OR origin = 'wallet'
+                                               OR origin = 'platform' OR origin = 'outside'),
     -- Proven by signature for a wallet, merely claimed for the others.
     eth_address TEXT    NOT NULL DEFAULT '' COLLATE NOCASE,
     -- A cache of the ledger's entries; `xenblocks audit` rebuilds and checks it.
@@ -30,8 +32,9 @@ CREATE TABLE transactions (
     transaction_id INTEGER PRIMARY KEY,
     movement       INTEGER NOT NULL,
     account_id     TEXT    NOT NULL REFERENCES accounts (account_id),
-    type           TEXT    NOT NULL CHECK (type IN ('deposit', 'withdraw', 'lease_charge', 'provider_payout',
-                                                    'platform_fee', 'transfer_out', 'transfer_in', 'opening')),
+    type           TEXT    NOT NULL CHECK (type = 'deposit' OR type = 'withdraw' OR type = 'lease_charge' OR type = 'provider_payout'
+                                           OR type = 'platform_fee' OR type = 'transfer_out' OR type = 'transfer_in'
+                                           OR type = 'opening'),
     amount         INTEGER NOT NULL,
     balance_after  INTEGER NOT NULL,
     lease_id       TEXT,

@@ -11,8 +11,9 @@ CREATE TABLE workers (
     -- The GPUs' names in upper case, to search in.
     gpu_names        TEXT    NOT NULL,
     version          TEXT    NOT NULL,
-    state            TEXT    NOT NULL CHECK (state IN ('IDLE', 'AVAILABLE', 'LEASED', 'MINING', 'COMPLETED',
-                                                       'ERROR', 'SELF_MINING', 'offline')),
+    state            TEXT    NOT NULL CHECK (state = 'IDLE' OR state = 'AVAILABLE' OR state = 'LEASED' OR state = 'MINING'
+                                             OR state = 'COMPLETED' OR state = 'ERROR' OR state = 'SELF_MINING'
+                                             OR state = 'offline'),
     -- For rent by its owner's will; an unlisted worker's state reads SELF_MINING.
     listed           INTEGER NOT NULL DEFAULT 1 CHECK (listed IN (0, 1)),
     price_per_min    INTEGER NOT NULL CHECK (price_per_min >= 0),
@@ -49,7 +50,7 @@ CREATE TABLE leases (
     duration_sec      INTEGER NOT NULL CHECK (duration_sec >= 1),
     -- What the renter's account holds for it while it is active.
     hold              INTEGER NOT NULL CHECK (hold >= 0),
-    state             TEXT    NOT NULL CHECK (state IN ('active', 'completed', 'cancelled')),
+    state             TEXT    NOT NULL CHECK (state = 'active' OR state = 'completed' OR state = 'cancelled'),
     created_at        INTEGER NOT NULL,
     -- created_at + duration: when the watchdog ends it.
     ends_at           INTEGER NOT NULL,

@@ -6,7 +6,7 @@ CREATE TABLE chain_blocks (
     key TEXT NOT NULL UNIQUE CHECK (length(key) BETWEEN 64 AND 128 AND key NOT GLOB '*[^0-9a-f]*'),
     account TEXT NOT NULL COLLATE NOCASE CHECK (length(account) <= 128),
     hash_to_verify TEXT NOT NULL CHECK (length(hash_to_verify) <= 256),
-    block_type TEXT NOT NULL CHECK (block_type IN ('normal', 'super', 'xuni')),
+    block_type TEXT NOT NULL CHECK (block_type = 'normal' OR block_type = 'super' OR block_type = 'xuni'),
     attempts INTEGER NOT NULL CHECK (attempts >= 0),
     hashes_per_second TEXT NOT NULL,
     worker TEXT NOT NULL,

@@ -1,10 +1,11 @@
-//! The ground floor: exact amounts, injected time, typed identifiers, secrets, limits, threads.
+//! The ground floor: exact amounts, injected time, typed identifiers, secrets, limits, threads, memory.
 //!
 //! Everything above may use it; it uses nothing of ours.
 
 pub mod amount;
 pub mod ids;
 pub mod limits;
+pub mod memory;
 pub mod secret;
 pub mod thread;
 pub mod time;

@@ -146,6 +146,13 @@ pub fn by_prefix(
     select(conn, KEY_BEGINS_AFTER, params![from, to, after, account, rows(limit)])
 }
 
+/// Whether any block's key begins with this prefix: far cheaper than asking for those that do, and
+/// for most leases the answer is no.
+pub fn has_prefix(conn: &Connection, prefix: &Prefix) -> rusqlite::Result<bool> {
+    let (from, to) = key_range(&prefix.to_string());
+    conn.prepare_cached("SELECT 1 FROM chain_blocks WHERE key >= ?1 AND key < ?2")?.exists((from, to))
+}
+
 /// The last [`LAST_BLOCKS`], oldest first.
 pub fn last_blocks(conn: &Connection) -> rusqlite::Result<Vec<Block>> {
     blocks(conn, None, None, LAST_BLOCKS)

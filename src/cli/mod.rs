@@ -7,11 +7,14 @@ mod blocks;
 mod books;
 mod chain;
 mod demo;
+mod doctor;
+mod logging;
 mod miner;
 mod play;
 mod server;
 mod signals;
 mod simulators;
+mod supervisor;
 
 use std::io::Write;
 
@@ -33,6 +36,16 @@ struct Arguments {
     /// What to log: error, warn, info, debug or trace, for all or per module (`info,xenblocks::broker=debug`).
     #[arg(long, global = true, env = "XENBLOCKS_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
+    /// How: text for people, json for programs (an object a line, with time, level, module, message).
+    #[arg(
+        long,
+        global = true,
+        env = "XENBLOCKS_LOG_FORMAT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    log_format: logging::Format,
 }
 
 const AFTER_HELP: &str = "Start with `xenblocks play`: a whole marketplace on this machine, with a simulated fleet and a \
@@ -44,6 +57,8 @@ enum Command {
     Server(server::Arguments),
     /// Run a whole marketplace to look at: server, simulated fleet, and a worker that really hashes.
     Play(play::Arguments),
+    /// Check what a server with the same flags would need, and say what to do.
+    Doctor(doctor::Arguments),
     /// Show one rental from start to settlement, and check that every number adds up.
     Demo(demo::Arguments),
     /// Mine on this machine, for yourself and for whoever rents it.
@@ -103,10 +118,11 @@ pub enum CliError {
 /// Parses the command line and runs the command.
 pub fn run() -> Result<(), CliError> {
     let arguments = Arguments::parse();
-    start_logging(&arguments.log)?;
+    logging::start(&arguments.log, arguments.log_format)?;
     match arguments.command {
         Command::Server(arguments) => server::run(arguments),
         Command::Play(arguments) => play::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Worker(arguments) => miner::run(arguments),
         Command::Simulate(arguments) => simulators::simulate(arguments),
@@ -135,19 +151,4 @@ pub fn complain(error: &CliError) {
 fn say(line: impl std::fmt::Display) {
     // Gone: `xenblocks … | head` has seen enough.
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// The time of day, where it was said, how bad it is, what it is.
-fn start_logging(filter: &str) -> Result<(), CliError> {
-    let mut builder = env_logger::Builder::new();
-    builder.parse_filters(filter);
-    // The broker's library reports each packet it refuses as an error; our gate says what matters.
-    builder.filter_module("rumqttd", log::LevelFilter::Off).filter_module("tracing", log::LevelFilter::Off);
-    builder.format(|line, record| {
-        let time = line.timestamp_seconds().to_string();
-        let time = time.get(11..19).unwrap_or(&time);
-        let module = record.target().rsplit("::").next().unwrap_or_default();
-        writeln!(line, "{time} [{module}] {} {}", record.level(), record.args())
-    });
-    builder.try_init().map_err(|error| CliError::Said(format!("--log: {error}")))
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{CliError, arguments, say, signals};
+use super::{CliError, arguments, say, signals, supervisor};
 use crate::base::Clock;
 use crate::platform::Platform;
 
@@ -16,9 +16,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), CliError> {
     let bell = signals::stop_bell()?;
-    let platform = Platform::start(arguments.platform.config(), Clock::system())?;
+    let clock = Clock::system();
+    let platform = Platform::start(arguments.platform.config(), clock.clone())?;
     announce(&platform);
-    let ended = signals::wait(&bell, platform.deaths());
+    supervisor::ready();
+    let ended = supervisor::wait(&bell, platform.deaths(), &clock, || platform.is_ready());
+    supervisor::stopping();
     log::info!("stopping");
     platform.stop();
     log::info!("stopped");

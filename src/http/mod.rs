@@ -13,6 +13,7 @@ mod refusal;
 mod response;
 mod server;
 mod socket;
+pub mod websocket;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::House;
 use crate::base::limits::STORE_BULK_ROWS_MAX;
 use crate::base::thread::BoxError;
-use crate::base::{Timestamp, WorkerId};
+use crate::base::{Timestamp, WorkerId, memory};
 use crate::fleet::ONLINE_WINDOW;
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::snapshots::{self, Resolution, Sample};
@@ -36,6 +36,7 @@ pub fn monitor(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> {
         }
         if tick % HEALTH_TICKS == HEALTH_TICKS - 1 {
             house.report_silence(now);
+            memory::give_back();
         }
         if tick % CLEANUP_TICKS == 0 {
             house.clean_up(now)?;

@@ -1,16 +1,12 @@
 //! One client: a thread that reads what it says, and one that writes what it is told.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use socket2::SockRef;
-use tungstenite::error::{Error, ProtocolError};
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 
 use super::frame;
 use super::hub::Pace;
@@ -19,6 +15,7 @@ use crate::base::limits::{
     HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX, LIVE_SEND_BUFFER_BYTES,
 };
 use crate::base::thread::spawn_connection;
+use crate::http::websocket::{self, End, Manners, converse};
 use crate::http::{linger, write_within};
 
 /// What waits in a client's queue.
@@ -38,18 +35,6 @@ pub(super) struct Line {
     pub(super) pace: Pace,
 }
 
-/// How a conversation ended.
-enum End {
-    /// The client is gone, or silent for too long.
-    Gone,
-    /// The client asked for it, and its answer is queued.
-    Agreed,
-    /// The client broke a rule, and shall read which.
-    Refused(CloseCode, &'static str),
-}
-
-/// A client's messages are small and rare.
-const READ_BUFFER_BYTES: usize = 512;
 /// What a writer keeps between writes.
 const WRITE_BUFFER_KEPT_BYTES: usize = 4 * 1024;
 
@@ -76,11 +61,19 @@ where
         Ok(writer) => writer,
         Err(error) => return log::warn!("cannot start a dashboard's writer: {error}"),
     };
-    let end = converse(line, unread);
+    // Full: a client that asks more than it reads misses an answer, and the hub or the silence will end
+    // it. Disconnected: its writer has ended, and so will this.
+    let say = |bytes| drop(line.queue.try_send(Outgoing::Control(bytes)));
+    let manners = Manners {
+        ping: line.pace.ping,
+        silence_max: line.pace.silence_max,
+        message_bytes_max: LIVE_MESSAGE_BYTES_MAX,
+    };
+    let end = converse(&line.stream, unread, &manners, &say, &mut |_| {});
     ending.store(true, Ordering::SeqCst);
     let last = match end {
         Ok(End::Agreed) => Some(Vec::new()),
-        Ok(End::Refused(code, reason)) => Some(frame::close(code, reason)),
+        Ok(End::Refused(code, reason)) => Some(websocket::close(code, reason)),
         Ok(End::Gone) | Err(_) => None,
     };
     // Full: a client that does not even read its own answers needs no further one.
@@ -102,78 +95,6 @@ where
 pub(super) fn turn_away(stream: &TcpStream, close: &[u8]) {
     if write_within(stream, close, HTTP_WRITE_TIME_MAX).is_ok() {
         linger(stream);
-    }
-}
-
-/// Reads until the client's end: answers pings and closes, ignores messages, asks the silent.
-fn converse(line: &Line, unread: Vec<u8>) -> io::Result<End> {
-    line.stream.set_read_timeout(Some(line.pace.ping / 4))?;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(LIVE_MESSAGE_BYTES_MAX)
-        .max_message_size(Some(LIVE_MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(LIVE_MESSAGE_BYTES_MAX));
-    let through = Through { stream: &line.stream, queue: &line.queue };
-    let mut socket = WebSocket::from_partially_read(through, unread, Role::Server, Some(config));
-    let mut heard = Instant::now();
-    let mut asked = heard;
-    loop {
-        match socket.read() {
-            Ok(_) => heard = Instant::now(),
-            Err(Error::Io(error)) if is_pause(&error) => {
-                if heard.elapsed() >= line.pace.silence_max {
-                    return Ok(End::Gone);
-                }
-                if heard.max(asked).elapsed() >= line.pace.ping {
-                    asked = Instant::now();
-                    // Full: it does not even read; the hub or the silence will end it.
-                    let _ = line.queue.try_send(Outgoing::Control(frame::ping()));
-                }
-            }
-            Err(error) => return Ok(end_of(&error)),
-        }
-    }
-}
-
-fn is_pause(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
-}
-
-fn end_of(error: &Error) -> End {
-    match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => End::Agreed,
-        Error::Capacity(_) => End::Refused(CloseCode::Size, "Message is too large"),
-        Error::Utf8(_) => End::Refused(CloseCode::Invalid, "Text is not UTF-8"),
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
-        Error::Protocol(_) => End::Refused(CloseCode::Protocol, "Protocol violation"),
-        _ => End::Gone,
-    }
-}
-
-/// Reads from the socket, writes to the client's queue: the protocol's own answers take their turn.
-struct Through<'a> {
-    stream: &'a TcpStream,
-    queue: &'a Sender<Outgoing>,
-}
-
-impl Read for Through<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(into)
-    }
-}
-
-impl Write for Through<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Full: a client that asks more than it reads misses an answer. Disconnected: its writer has
-        // ended, and so will this.
-        let _ = self.queue.try_send(Outgoing::Control(bytes.to_vec()));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

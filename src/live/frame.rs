@@ -1,11 +1,9 @@
 //! Messages and WebSocket frames as bytes: a server's frames are unmasked, so the same for everyone.
 
 use serde::Serialize;
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tungstenite::protocol::frame::{Frame, FrameHeader};
 
 use crate::base::Timestamp;
+use crate::http::websocket::text_header;
 
 /// The JSON of one event: `{"type", "data", "ts"}`.
 pub(super) fn event<T: Serialize + ?Sized>(
@@ -23,46 +21,20 @@ pub(super) fn event<T: Serialize + ?Sized>(
     serde_json::to_vec(&Event { kind, data, ts })
 }
 
-/// Appends a text message with this JSON.
-pub(super) fn text(json: &[u8], out: &mut Vec<u8>) {
-    header(json.len(), out);
-    out.extend_from_slice(json);
-}
-
 /// What goes before and behind `data`, JSON of that many bytes, to make it a snapshot's message.
 pub(super) fn around_snapshot(data_bytes: usize, ts: Timestamp) -> (Vec<u8>, Vec<u8>) {
     let before = br#"{"type":"snapshot","data":"#;
     let behind = format!(r#","ts":{:?}}}"#, ts.seconds()).into_bytes();
     let mut head = Vec::with_capacity(before.len() + 10);
-    header(before.len() + data_bytes + behind.len(), &mut head);
+    text_header(before.len() + data_bytes + behind.len(), &mut head);
     head.extend_from_slice(before);
     (head, behind)
-}
-
-/// A ping.
-pub(super) fn ping() -> Vec<u8> {
-    bytes(Frame::ping(Vec::new()))
-}
-
-/// A close with its code and reason.
-pub(super) fn close(code: CloseCode, reason: &'static str) -> Vec<u8> {
-    bytes(Frame::close(Some(CloseFrame { code, reason: reason.into() })))
-}
-
-fn header(payload_bytes: usize, out: &mut Vec<u8>) {
-    let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
-    header.format(payload_bytes as u64, out).expect("writing to a vector cannot fail");
-}
-
-fn bytes(frame: Frame) -> Vec<u8> {
-    let mut out = Vec::with_capacity(frame.len());
-    frame.format(&mut out).expect("writing to a vector cannot fail");
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::websocket::text;
 
     #[test]
     fn an_event_is_one_text_frame() {

@@ -17,7 +17,7 @@ use super::frame;
 use crate::base::Clock;
 use crate::base::limits;
 use crate::base::thread::{Deathwatch, spawn};
-use crate::http::Socket;
+use crate::http::{Socket, websocket};
 
 /// The kind of event that a newer one of the same worker replaces: the only kind that may be
 /// forgotten under load.
@@ -132,7 +132,7 @@ impl Hub {
     {
         let (stream, unread) = socket.into_parts();
         let Some(guest) = Guest::admit(&self.0.counters, self.0.clients_max) else {
-            return client::turn_away(&stream, &frame::close(CloseCode::Again, "Server overloaded"));
+            return client::turn_away(&stream, &websocket::close(CloseCode::Again, "Server overloaded"));
         };
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, outgoing) = bounded(limits::LIVE_BATCHES_QUEUED_MAX);
@@ -236,7 +236,7 @@ impl Room {
             }
             Event::Leave(id) => drop(self.seats.remove(&id)),
             Event::Publish { json, replaceable } => {
-                frame::text(&json, &mut self.batch);
+                websocket::text(&json, &mut self.batch);
                 self.batch_is_replaceable &= replaceable;
                 if self.batch.len() >= limits::LIVE_BATCH_BYTES_MAX {
                     self.flush();
@@ -324,5 +324,5 @@ impl Seat {
 }
 
 fn going_away() -> Vec<u8> {
-    frame::close(CloseCode::Away, "Server is stopping")
+    websocket::close(CloseCode::Away, "Server is stopping")
 }

@@ -125,6 +125,9 @@ pub fn confirm(scope: &mut Scope<'_>, policy: &Policy, key: &BlockKey) -> Result
 /// Records the blocks of a lease that the chain knows and nobody reported: a crash or a lost
 /// message swallowed them. The chain is the judge; its keys bear the lease's prefix.
 pub fn reconcile(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) -> Result<i64, Refusal> {
+    if !simulator::has_prefix(scope, &lease.prefix)? {
+        return Ok(0);
+    }
     let (mut recovered, mut after) = (0, 0);
     // A page at a time: a long lease has more blocks than one answer of the chain.
     loop {

@@ -9,8 +9,10 @@
 mod chain_alone;
 mod config;
 mod dispatch;
+pub mod doctor;
 mod edge;
 mod error;
+mod health;
 mod ingest;
 mod loops;
 
@@ -137,6 +139,11 @@ impl Platform {
     /// Deaths of threads: after one the process must end.
     pub fn deaths(&self) -> &Receiver<Death> {
         &self.deaths
+    }
+
+    /// Whether it works, asked over its own port; some milliseconds, and some seconds when it does not.
+    pub fn is_ready(&self) -> bool {
+        health::is_ready(reachable(self.api_addr()))
     }
 
     /// Stops everything in the reverse order of start. What was acknowledged is stored; what waits

@@ -170,8 +170,11 @@ pub fn insert(connection: &Connection, account: &Account) -> Result<()> {
 /// Adds to the balance (or takes, when negative) and returns the new one. The ledger alone calls this.
 pub fn add_to_balance(connection: &Connection, id: &AccountId, amount: Amount) -> Result<Amount> {
     connection
-        .prepare_cached("UPDATE accounts SET balance = balance + ?2 WHERE account_id = ?1 RETURNING balance")?
-        .query_row((id, amount), |row| row.get(0))
+        .prepare_cached("UPDATE accounts SET balance = balance + ?2 WHERE account_id = ?1")?
+        .execute((id, amount))?;
+    connection
+        .prepare_cached("SELECT balance FROM accounts WHERE account_id = ?1")?
+        .query_row([id], |row| row.get(0))
 }
 
 /// Adds to what is held (or releases, when negative).

@@ -52,11 +52,7 @@ pub fn add(connection: &Connection, counter: Counter, by: i64) -> Result<()> {
 
 /// Counts one more settlement with what it charged and its fee.
 pub fn add_settlement(connection: &Connection, charged: Amount, fee: Amount) -> Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE counters SET value = value + CASE name WHEN 'settlements' THEN 1 WHEN 'settled' THEN ?1 ELSE ?2 END
-             WHERE name IN ('settlements', 'settled', 'fees')",
-        )?
-        .execute((charged, fee))?;
-    Ok(())
+    add(connection, Counter::Settlements, 1)?;
+    add(connection, Counter::Settled, charged.millionths())?;
+    add(connection, Counter::Fees, fee.millionths())
 }

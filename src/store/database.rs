@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
@@ -62,6 +63,7 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
     connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB).map_err(unreadable)?;
+    keep_plans(&connection).map_err(unreadable)?;
     check_origin(&connection, path)?;
     Ok(connection)
 }
@@ -102,8 +104,15 @@ fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// A statement is planned once. Without this, one that compares a parameter with the column of a partial
+/// index is compiled again for each new value.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    keep_plans(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", STORE_LOG_PAGES)?;
@@ -135,6 +144,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -146,6 +157,18 @@ mod tests {
         assert!(matches!(Database::open(&path), Err(StoreError::InUse(_))));
         drop(again);
         assert!(open_for_reading(&path).is_ok());
+    }
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_parameters() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("market.db")).unwrap();
+        let by_state = "SELECT count(*) FROM workers WHERE state = ?1 AND listed = ?2";
+        let mut statement = database.connection.prepare(by_state).unwrap();
+        for (state, listed) in [("AVAILABLE", 1), ("MINING", 0), ("AVAILABLE", 1), ("offline", 1)] {
+            assert_eq!(statement.query_row((state, listed), |row| row.get(0)), Ok(0));
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]

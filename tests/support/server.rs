@@ -49,13 +49,18 @@ impl Server {
     /// Starts a command that runs a platform, with further arguments.
     pub fn spawn_command(command: &str, db: &Path, further: &[&str]) -> Self {
         let arguments = [command, "--mqtt-port", "0", "--api-port", "0", "--db-path", db.to_str().unwrap()];
-        let mut child = program(&[&arguments, further].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::spawn_program(program(&[&arguments, further].concat()))
+    }
+
+    /// Starts a command that runs a platform and has been told to take free ports.
+    pub fn spawn_program(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let Ok(said) = serde_json::from_str::<Value>(&line) else {
             let _ = child.kill();
-            panic!("xenblocks {command} said {line:?} instead of where it listens");
+            panic!("{command:?} said {line:?} instead of where it listens");
         };
         assert_eq!(said["event"], "listening");
         // Read on, so that the program never waits for us.

@@ -1,0 +1,49 @@
+//! Log lines on stderr, for people or for programs.
+
+use std::io::{self, Write};
+
+use env_logger::fmt::Formatter;
+use log::{LevelFilter, Record};
+use serde_json::json;
+
+use super::CliError;
+
+/// What a log line looks like.
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// `HH:MM:SS [module] LEVEL message`, in UTC.
+    #[default]
+    Text,
+    /// `{"time":…,"level":…,"module":…,"message":…}`; the time as RFC 3339, in UTC.
+    Json,
+}
+
+/// From here on `log`'s macros write what `filter` lets through.
+pub(super) fn start(filter: &str, format: Format) -> Result<(), CliError> {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(filter);
+    // The broker's library reports each packet it refuses as an error; our gate says what matters.
+    builder.filter_module("rumqttd", LevelFilter::Off).filter_module("tracing", LevelFilter::Off);
+    builder.format(match format {
+        Format::Text => text,
+        Format::Json => json,
+    });
+    builder.try_init().map_err(|error| CliError::Said(format!("--log: {error}")))
+}
+
+fn text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let time = line.timestamp_seconds().to_string();
+    let time = time.get(11..19).unwrap_or(&time);
+    let module = record.target().rsplit("::").next().unwrap_or_default();
+    writeln!(line, "{time} [{module}] {} {}", record.level(), record.args())
+}
+
+fn json(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+    let object = json!({
+        "time": line.timestamp_millis().to_string(),
+        "level": record.level().as_str().to_lowercase(),
+        "module": record.target(),
+        "message": record.args().to_string(),
+    });
+    writeln!(line, "{object}")
+}
