@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean tools test-tools release
+.PHONY: help run demo test crash fault bench clean cuda tools test-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -22,6 +22,7 @@ demo: release ## one rental from start to settlement, checked: free ports, a tem
 
 test: test-tools ## format, lints and every test, as the checks before a merge run them
 	$(CARGO) fmt --check
+	cuda/build.sh --if-possible
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
 
@@ -34,6 +35,10 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
+
+cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
+	cuda/build.sh
+	$(CARGO) build --release --locked --bin xenblocks
 
 clean: ## remove what was built; databases stay
 	$(CARGO) clean

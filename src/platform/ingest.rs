@@ -67,7 +67,8 @@ impl House {
             return Ok(());
         }
         let Heartbeat { worker_id, hashrate, active_gpus, mining } = heartbeat;
-        self.live.publish(HEARTBEAT, &HeartbeatEvent { worker_id: &worker_id, hashrate, active_gpus });
+        let event = HeartbeatEvent { worker_id: &worker_id, hashrate, active_gpus };
+        self.live.publish_newest(HEARTBEAT, worker_id.as_str(), &event);
         if let Some(since) = beat.returned {
             let id = worker_id.clone();
             self.submit("return", &worker_id, move |scope| workers::returned(scope, &id, since, now))?;

@@ -2,14 +2,12 @@
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use super::cpu::{Engine, Path};
 use super::{Difficulty, Salt};
 
-const PASSES: u32 = 1;
-const LANES: u32 = 1;
 const TAG_BYTES: usize = 64;
 
 /// The 64 bytes that Argon2id gives.
@@ -40,36 +38,40 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// Hashes on the CPU with memory of its own, used again for every hash.
-#[derive(Default)]
+impl Default for Tag {
+    /// Zeros, to be written over.
+    fn default() -> Self {
+        Tag([0; TAG_BYTES])
+    }
+}
+
+/// Hashes one key at a time on the CPU, with memory of its own, used again for every hash.
 pub struct Hasher {
-    memory: Vec<Block>,
+    engine: Engine,
 }
 
 impl Hasher {
     /// Without memory; the first hash takes what it needs.
     pub fn new() -> Self {
-        Hasher::default()
+        Hasher { engine: Engine::new(Path::fastest()) }
     }
 
     /// The tag of a key: its lower-case hexadecimal digits as ASCII, not decoded.
     pub fn hash(&mut self, key: &[u8], salt: &Salt, difficulty: Difficulty) -> Tag {
-        let params = Params::new(difficulty.kib(), PASSES, LANES, Some(TAG_BYTES))
-            .expect("a difficulty is memory enough for one lane");
-        if self.memory.len() < params.block_count() {
-            self.memory.resize(params.block_count(), Block::new());
-        }
-        let mut tag = Tag([0; TAG_BYTES]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into_with_memory(key, salt.bytes(), &mut tag.0, self.memory.as_mut_slice())
-            .expect("lengths of key, salt, tag and memory suit Argon2");
-        tag
+        let mut tag = [Tag::default()];
+        self.engine.hash(&[key], salt, difficulty, &mut tag);
+        tag[0]
     }
 
-    /// Gives back the memory beyond `kib`.
+    /// Gives back the memory if it is more than `kib`.
     pub fn shrink(&mut self, kib: usize) {
-        self.memory.truncate(kib);
-        self.memory.shrink_to_fit();
+        self.engine.shrink(kib);
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Hasher::new()
     }
 }
 

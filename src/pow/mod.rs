@@ -7,12 +7,15 @@
 
 mod backend;
 pub mod cpu;
+pub mod cuda;
 mod hasher;
 mod keys;
 mod markers;
 mod mining;
 mod params;
 mod phc;
+mod reference;
+mod references;
 mod verifier;
 
 pub use backend::{Backend, BackendError, Device, Found, Job};
@@ -22,4 +25,6 @@ pub use markers::{BlockKind, Marker, MarkerError, Matches, xuni_open};
 pub use mining::{Hashrate, Order, Report, run};
 pub use params::{Difficulty, DifficultyError, Salt};
 pub use phc::{Phc, PhcError};
+pub use reference::Reference;
+pub use references::References;
 pub use verifier::{Busy, Verifier};

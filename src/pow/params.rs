@@ -36,6 +36,11 @@ impl Difficulty {
     pub const fn kib(self) -> u32 {
         self.0
     }
+
+    /// Blocks of 1 KiB that a hash fills: four slices of whole blocks.
+    pub const fn blocks(self) -> u32 {
+        self.0 / 4 * 4
+    }
 }
 
 impl FromStr for Difficulty {

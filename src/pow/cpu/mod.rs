@@ -1,0 +1,85 @@
+//! Hashing on the cores of this machine, with the widest instructions that they have.
+//!
+//! An implementation of Argon2id of our own, for mining alone: fixed parameters, memory and
+//! references used again, a few hashes at a time. Every path is tested against the `argon2` crate.
+
+#![expect(
+    clippy::inline_always,
+    reason = "only what is inlined into a path is compiled for its instructions"
+)]
+#![expect(clippy::many_single_char_names, reason = "the names of the algorithms' own pages")]
+
+mod batch;
+mod blake2b;
+mod engine;
+mod fill;
+pub(super) mod memory;
+mod path;
+#[cfg(test)]
+mod tests;
+pub(super) mod vector;
+
+pub(super) use engine::Engine;
+pub use path::Path;
+
+use super::{Backend, BackendError, Device, Difficulty, Found, Job, KeyRun, Keys, Matches, Phc, Salt, Tag};
+
+/// One backend for each of `threads` threads, with the fastest instructions.
+pub fn backends(threads: usize) -> Vec<Box<dyn Backend + Send>> {
+    (0..).take(threads).map(|index| Box::new(Cpu::new(index)) as Box<dyn Backend + Send>).collect()
+}
+
+/// One CPU core; a batch is a few hashes.
+pub struct Cpu {
+    engine: Engine,
+    device: Device,
+}
+
+impl Cpu {
+    /// The core of thread `index`, with the fastest instructions that it has.
+    pub fn new(index: u32) -> Self {
+        Cpu::with_path(index, Path::fastest())
+    }
+
+    /// The core of thread `index`, with the instructions of `path`.
+    pub fn with_path(index: u32, path: Path) -> Self {
+        let name = format!("CPU, {path}");
+        let device = Device { backend: "cpu", index, name, memory_bytes: 0, bus_id: None };
+        Cpu { engine: Engine::new(path), device }
+    }
+
+    fn hash(&mut self, salt: &Salt, difficulty: Difficulty, keys: &KeyRun) -> Vec<Tag> {
+        let digits: Vec<_> = (0..keys.count).map(|index| keys.digits(index)).collect();
+        let keys: Vec<&[u8]> = digits.iter().map(<[u8; 64]>::as_slice).collect();
+        let mut tags = vec![Tag::default(); keys.len()];
+        self.engine.hash(&keys, salt, difficulty, &mut tags);
+        tags
+    }
+}
+
+impl Backend for Cpu {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn search(
+        &mut self,
+        job: &Job,
+        keys: &mut Keys,
+        found: &mut dyn FnMut(Found),
+    ) -> Result<u64, BackendError> {
+        let run = keys.take(self.engine.batch(job.difficulty) as u64);
+        for (index, tag) in (0..).zip(self.hash(&job.salt, job.difficulty, &run)) {
+            let matches = Matches::find(&tag.text(), &job.marker);
+            if matches.any() {
+                let phc = Phc { difficulty: job.difficulty, salt: job.salt, tag };
+                found(Found { key: run.key(index), phc, matches });
+            }
+        }
+        Ok(run.count)
+    }
+
+    fn tags(&mut self, salt: &Salt, difficulty: Difficulty, keys: &KeyRun) -> Result<Vec<Tag>, BackendError> {
+        Ok(self.hash(salt, difficulty, keys))
+    }
+}
