@@ -291,7 +291,7 @@ pub const GATEWAY_OPERATIONS_MAX: usize = 50;
 /// Full checks that wait for the same round; a further one is told at once what is known.
 pub const GATEWAY_WAITERS_MAX: usize = 64;
 /// How long a full check waits for a slow node.
-pub const GATEWAY_CHECK_TIME_MAX: Duration = Duration::from_secs(10);
+pub const GATEWAY_CHECK_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a call that is passed on waits for its turn and its answer.
 pub const GATEWAY_PASSED_TIME_MAX: Duration = Duration::from_secs(4);
 /// Full checks and passed calls waiting for the poller; when full they are refused.

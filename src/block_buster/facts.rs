@@ -136,6 +136,17 @@ impl Facts {
         }
     }
 
+    /// The same, and nothing old: what a node that does not answer said before is no finding.
+    pub(super) fn current(&self, method: Method, now: Timestamp) -> Result<&Arc<Value>, String> {
+        let result = self.get(method, now)?;
+        let fact = &self.known[method as usize];
+        match &fact.failure {
+            Some(failure) => Err(failure.clone()),
+            None if self.line.connected() => Ok(result),
+            None => Err(self.line.trouble()),
+        }
+    }
+
     /// Whether the method's newest call brought no answer.
     pub(super) fn has_failed(&self, method: Method) -> bool {
         self.known[method as usize].failure.is_some()

@@ -86,7 +86,7 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn result(&self, method: Method) -> Result<&'a Value, String> {
-        let result = self.facts.get(method, self.now)?;
+        let result = self.facts.current(method, self.now)?;
         if result.is_object() { Ok(result) } else { Err("The result is not an object".to_owned()) }
     }
 }
