@@ -9,11 +9,13 @@ mod auth;
 mod blocks;
 mod call;
 mod chain;
+mod csv;
 mod error;
 mod history;
 mod idempotency;
 mod input;
 mod keys;
+mod lease_page;
 mod leases;
 pub mod live_feed;
 mod marketplace;
@@ -176,6 +178,7 @@ const RESOURCES: &[&[Route]] = &[
     accounts::ROUTES,
     rentals::ROUTES,
     leases::ROUTES,
+    lease_page::ROUTES,
     blocks::ROUTES,
     workers::ROUTES,
     marketplace::ROUTES,

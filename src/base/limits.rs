@@ -180,6 +180,8 @@ pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Rows of one exported file, 2 MB; more are had by asking on from its last row.
+pub const EXPORT_ROWS_MAX: i64 = 10_000;
 /// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
 /// Stretches and periods of that history that are kept encoded or summed: the app uses three.
