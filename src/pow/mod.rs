@@ -6,6 +6,7 @@
 //! chain nor MQTT.
 
 mod backend;
+pub mod bench;
 pub mod cpu;
 mod hasher;
 mod keys;
@@ -15,6 +16,7 @@ mod params;
 mod phc;
 mod reference;
 mod references;
+pub mod simulated;
 mod verifier;
 
 pub use backend::{Backend, BackendError, Device, Found, Job};
