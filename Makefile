@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench clean tools test-tools release
+.PHONY: help run demo test crash fault bench deny sbom clean cuda tools test-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -22,11 +22,31 @@ demo: release ## one rental from start to settlement, checked: free ports, a tem
 
 test: test-tools ## format, lints and every test, as the checks before a merge run them
 	$(CARGO) fmt --check
+	cuda/build.sh --if-possible
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
 
+crash: tools ## kill -9 under load, N times (1000), each followed by the audit
+	XENBLOCKS_CRASH_ROUNDS=$(or $(N),1000) $(CARGO) test --locked --test crash -- --nocapture kill_9
+
+fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu (Debian: fiu-utils)
+	@command -v fiu-run >/dev/null || { echo "libfiu is missing: install it (Debian and Ubuntu: apt-get install fiu-utils)." >&2; exit 1; }
+	$(CARGO) test --locked --test crash -- --nocapture faults::
+
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
+
+cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
+	cuda/build.sh
+	$(CARGO) build --release --locked --bin xenblocks
+
+deny: tools ## licences, sources and advisories of everything that is built in; needs cargo-deny
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install cargo-deny --locked" >&2; exit 1; }
+	$(CARGO) deny --locked check
+
+sbom: tools ## the bill of materials, CycloneDX as JSON: xenblocks.cdx.json; needs cargo-cyclonedx
+	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: cargo install cargo-cyclonedx --locked" >&2; exit 1; }
+	$(CARGO) cyclonedx --format json --override-filename xenblocks.cdx
 
 clean: ## remove what was built; databases stay
 	$(CARGO) clean

@@ -17,7 +17,7 @@ use tungstenite::{Message, WebSocket};
 use xenblocks::base::thread::deathwatch;
 use xenblocks::base::{Clock, Timestamp};
 use xenblocks::http::{Config, Reply, Server, handler};
-use xenblocks::live::{HEARTBEAT, Hub};
+use xenblocks::live::{HEARTBEAT, Hub, Resume};
 
 const WAIT: Duration = Duration::from_secs(10);
 
@@ -51,6 +51,14 @@ impl House {
                         hub.publish("block", &1);
                         format!("\"{}\"", "s".repeat(5_000_000))
                     });
+                }))
+            }
+            "/v2" => {
+                let (hub, feed) = (serving.clone(), request.get_param("feed"));
+                let seq = request.get_param("seq").and_then(|seq| seq.parse().ok());
+                let resume = feed.zip(seq).map(|(feed, seq)| Resume { feed, seq });
+                Reply::WebSocket(Box::new(move |socket| {
+                    hub.serve_deltas(socket, resume.as_ref(), || r#"{"rows":[]}"#);
                 }))
             }
             _ => Response::empty_404().into(),
@@ -326,4 +334,106 @@ fn the_server_stops_even_when_nobody_stopped_the_hub() {
         assert!(started.elapsed() < WAIT);
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn followers_get_deltas_and_the_others_what_they_always_got() {
+    let house = House::new(10);
+    let mut plain = house.joined();
+    let mut follower = house.join_at("/v2");
+    let first = event(&mut follower);
+    let keys: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(keys, ["type", "v", "feed", "seq", "data", "ts"]);
+    assert_eq!((&first["type"], &first["data"]), (&json!("snapshot"), &json!({"rows": []})));
+    house.hub.publish_event("worker", &json!({"worker_id": "a"}));
+    house.hub.publish_change("worker", "a", &json!({"worker_id": "a", "row": 1}));
+    house.hub.publish_newest(HEARTBEAT, "a", &json!({"worker_id": "a", "hashrate": 1}));
+    house.hub.publish_newest(HEARTBEAT, "a", &json!({"worker_id": "a", "hashrate": 2}));
+    house.hub.publish("block", &7);
+    for expected in [
+        json!({"type": "worker", "data": {"worker_id": "a"}, "ts": 1000.5}),
+        json!({"type": "heartbeat", "data": {"worker_id": "a", "hashrate": 1}, "ts": 1000.5}),
+        json!({"type": "heartbeat", "data": {"worker_id": "a", "hashrate": 2}, "ts": 1000.5}),
+        json!({"type": "block", "data": 7, "ts": 1000.5}),
+    ] {
+        assert_eq!(event(&mut plain), expected);
+    }
+    let (mut values, mut blocks, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut seq = first["seq"].clone();
+    while blocks.is_empty() {
+        let delta = event(&mut follower);
+        assert_eq!(delta["since"], seq);
+        seq = delta["seq"].clone();
+        values.extend(delta["data"]["heartbeat"].as_array().into_iter().flatten().cloned());
+        rows.extend(delta["data"]["worker"].as_array().into_iter().flatten().cloned());
+        blocks.extend(delta["data"]["block"].as_array().into_iter().flatten().cloned());
+    }
+    assert_eq!(values.last().unwrap(), &json!({"worker_id": "a", "hashrate": 2}));
+    assert_eq!((rows, blocks), (vec![json!({"worker_id": "a", "row": 1})], vec![json!(7)]));
+}
+
+#[test]
+fn a_follower_that_reads_late_gets_the_newest_of_all_and_misses_nothing_else() {
+    let house = House::new(10);
+    let mut late = house.join_at("/v2");
+    let mut quick = house.join_at("/v2");
+    let mut seq = event(&mut late)["seq"].as_u64().unwrap();
+    event(&mut quick);
+    let text = "x".repeat(300);
+    let started = Instant::now();
+    let mut newest = 0;
+    // Far more than the sockets hold, in more deltas than a client's queue has places.
+    while started.elapsed() < Duration::from_millis(1500) {
+        for worker in 0..100 {
+            let beat = json!({"worker_id": worker, "number": newest, "text": text});
+            house.hub.publish_newest(HEARTBEAT, &worker.to_string(), &beat);
+        }
+        house.hub.publish("block", &newest);
+        newest += 1;
+        while event(&mut quick)["data"]["block"].as_array().is_none_or(|b| *b.last().unwrap() != newest - 1) {
+        }
+    }
+    let (mut blocks, mut numbers) = (Vec::new(), std::collections::HashMap::new());
+    while blocks.last() != Some(&(newest - 1)) {
+        let delta = event(&mut late);
+        assert_eq!(delta["since"], seq);
+        seq = delta["seq"].as_u64().unwrap();
+        blocks.extend(delta["data"]["block"].as_array().unwrap().iter().map(|b| b.as_u64().unwrap()));
+        for beat in delta["data"]["heartbeat"].as_array().unwrap() {
+            numbers.insert(beat["worker_id"].as_u64(), beat["number"].as_u64().unwrap());
+        }
+    }
+    assert_eq!(blocks, (0..newest).collect::<Vec<_>>(), "every block, in order");
+    assert_eq!(numbers.len(), 100);
+    assert!(numbers.values().all(|number| *number == newest - 1));
+}
+
+#[test]
+fn a_follower_that_does_not_read_is_dropped_and_may_come_back() {
+    let house = House::new(10);
+    let mut stuck = house.join_at("/v2");
+    let mut good = house.join_at("/v2");
+    let first = event(&mut stuck);
+    event(&mut good);
+    let text = "x".repeat(200 * 1024);
+    let started = Instant::now();
+    let mut published = 0;
+    while house.hub.clients() == 2 {
+        house.hub.publish("block", &json!({"number": published, "text": text}));
+        loop {
+            let delta = event(&mut good);
+            let blocks = delta["data"]["block"].as_array().unwrap();
+            if blocks.last().unwrap()["number"] == published {
+                break;
+            }
+        }
+        published += 1;
+        assert!(started.elapsed() < WAIT, "still there after {published}");
+    }
+    assert!(started.elapsed() >= Duration::from_secs(2));
+    let (feed, seq) = (first["feed"].as_str().unwrap(), &first["seq"]);
+    let mut back = house.join_at(&format!("/v2?feed={feed}&seq={seq}"));
+    assert_eq!(event(&mut back)["type"], "resumed");
+    let missed = event(&mut back);
+    assert_eq!((&missed["since"], missed["data"]["block"].as_array().unwrap().len()), (seq, published));
 }

@@ -15,8 +15,11 @@ use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::PAGE_ROWS_MAX;
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
+use crate::market::pricing::duration_limits;
+use crate::market::reputation::Reputation;
 use crate::store::blocks;
 use crate::store::counters::{self, Counter};
+use crate::store::leases;
 
 const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
 const FLEET_LIMIT: i64 = 20;
@@ -78,8 +81,9 @@ pub(super) const ROUTES: &[Route] = &[
     ),
 ];
 
+/// A worker of the fleet, as a row of a table.
 #[derive(Serialize)]
-struct Member<'a> {
+pub(super) struct Member<'a> {
     worker_id: &'a WorkerId,
     eth_address: &'a str,
     state: &'static str,
@@ -95,12 +99,18 @@ struct Member<'a> {
     self_blocks_found: i64,
     price_per_min: Amount,
     total_online_sec: f64,
+    registered_at: Timestamp,
+    listed: bool,
+    min_duration_sec: i64,
+    max_duration_sec: i64,
+    reputation: f64,
 }
 
 impl<'a> Member<'a> {
-    fn new(api: &Api, row: &'a Row, now: Timestamp) -> Self {
+    pub(super) fn new(api: &Api, row: &'a Row, now: Timestamp) -> Self {
         let Row { worker, gpus } = row;
         let (live, online) = row.live(api, now);
+        let (min_duration_sec, max_duration_sec) = duration_limits(worker);
         Member {
             worker_id: &worker.worker_id,
             eth_address: address(worker),
@@ -117,6 +127,11 @@ impl<'a> Member<'a> {
             self_blocks_found: worker.self_blocks_found,
             price_per_min: worker.price_per_min,
             total_online_sec: Timestamp::from_micros(worker.total_online).seconds(),
+            registered_at: worker.registered_at,
+            listed: worker.listed,
+            min_duration_sec,
+            max_duration_sec,
+            reputation: rounded(Reputation::of(worker, now).stars(), 1),
         }
     }
 }
@@ -136,18 +151,32 @@ fn fleet(api: &Api, call: &Call<'_>) -> Answer {
     };
     let board = roster::board(api)?;
     let mut members: Vec<(&Row, &Glance)> = board.entries().filter(takes).collect();
-    members.sort_by(|(_, a), (_, b)| {
-        let order = a.hashrate.total_cmp(&b.hashrate);
-        if ascending { order } else { order.reverse() }
-    });
+    by_hashrate(&mut members, ascending);
     let total = members.len();
     let items = paging.cut(members.into_iter()).map(|(row, _)| Member::new(api, row, call.now)).collect();
     let page = paging.page(items, total);
     json(&Listing { total_pages: page.total_pages.max(1), ..page })
 }
 
+fn by_hashrate(members: &mut [(&Row, &Glance)], ascending: bool) {
+    members.sort_by(|(_, a), (_, b)| {
+        let order = a.hashrate.total_cmp(&b.hashrate);
+        if ascending { order } else { order.reverse() }
+    });
+}
+
+/// The first page of the fleet, as JSON.
+pub(super) fn first_page(api: &Api, rows: usize, now: Timestamp) -> Result<Box<RawValue>, ApiError> {
+    let board = roster::board(api)?;
+    let mut members: Vec<(&Row, &Glance)> = board.entries().collect();
+    by_hashrate(&mut members, false);
+    let page: Vec<_> = members.into_iter().take(rows).map(|(row, _)| Member::new(api, row, now)).collect();
+    serde_json::value::to_raw_value(&page).map_err(|error| ApiError::internal(&error))
+}
+
+/// The fleet in numbers.
 #[derive(Serialize)]
-struct Stats {
+pub(super) struct Stats {
     total_workers: usize,
     online: usize,
     offline: usize,
@@ -156,24 +185,36 @@ struct Stats {
     active_gpus: u64,
     total_blocks: i64,
     blocks_last_hour: i64,
+    blocks_24h: i64,
+    active_leases: i64,
 }
 
 fn stats(api: &Api, call: &Call<'_>) -> Answer {
-    let roster = roster::roster(api)?;
-    let totals = api.fleet.totals(call.now);
-    let total_workers = roster.rows.len();
-    let total_blocks =
-        api.store.read::<_, ApiError, _>(|connection| Ok(counters::get(connection, Counter::Blocks)?))?;
-    json(&Stats {
-        total_workers,
-        online: totals.online,
-        offline: total_workers.saturating_sub(totals.online),
-        total_hashrate: rounded(totals.hashrate, 2),
-        total_gpus: roster.gpus,
-        active_gpus: totals.active_gpus,
-        total_blocks,
-        blocks_last_hour: super::overview::recent(api, &api.state.memos.blocks_of_hour, HOUR)?,
-    })
+    json(&Stats::now(api, call.now)?)
+}
+
+impl Stats {
+    /// At this moment.
+    pub(super) fn now(api: &Api, now: Timestamp) -> Result<Self, ApiError> {
+        let roster = roster::roster(api)?;
+        let totals = api.fleet.totals(now);
+        let total_workers = roster.rows.len();
+        let (total_blocks, active_leases) = api.store.read::<_, ApiError, _>(|connection| {
+            Ok((counters::get(connection, Counter::Blocks)?, leases::count_active(connection)?))
+        })?;
+        Ok(Stats {
+            total_workers,
+            online: totals.online,
+            offline: total_workers.saturating_sub(totals.online),
+            total_hashrate: rounded(totals.hashrate, 2),
+            total_gpus: roster.gpus,
+            active_gpus: totals.active_gpus,
+            total_blocks,
+            blocks_last_hour: super::overview::recent(api, &api.state.memos.blocks_of_hour, HOUR)?,
+            blocks_24h: super::overview::recent(api, &api.state.memos.blocks_of_day, super::overview::DAY)?,
+            active_leases,
+        })
+    }
 }
 
 fn hashrate_history(api: &Api, call: &Call<'_>) -> Answer {

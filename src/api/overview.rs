@@ -15,7 +15,7 @@ use crate::store::blocks::{self, Block, Recent};
 use crate::store::counters::{self, Counter};
 use crate::store::leases;
 
-const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+pub(super) const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// The feed is made of this many of the newest blocks, and of leases.
 const FEED_DEPTH: i64 = 200;
 const FEED_LIMIT: i64 = 50;

@@ -84,6 +84,18 @@ pub const LIVE_BATCH_TIME: Duration = Duration::from_millis(20);
 pub const LIVE_BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Events waiting to be gathered, many times what a batch's time brings.
 pub const LIVE_EVENTS_QUEUED_MAX: usize = 8192;
+/// How long changes are gathered into one delta (contract: web-client.md, 100 to 250 ms).
+pub const LIVE_DELTA_TIME: Duration = Duration::from_millis(200);
+/// How long a dashboard that lost its connection can go on where it was.
+pub const LIVE_RESUME_TIME: Duration = Duration::from_secs(60);
+/// Deltas kept for that; when there are more the oldest go, and whoever needs them begins anew.
+pub const LIVE_RESUME_DELTAS_MAX: usize = 300;
+/// Their bytes, ten times what a fleet of 10,000 with 200 messages a second makes of them.
+pub const LIVE_RESUME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// What is written at once to a dashboard that gets deltas: in two seconds a slow phone takes one.
+pub const LIVE_PIECE_BYTES: usize = 16 * 1024;
+/// Workers of a snapshot's first page.
+pub const LIVE_PAGE_ROWS_MAX: i64 = 200;
 /// How long a dashboard's queue may be full (contract: web-client.md).
 pub const LIVE_FULL_TIME_MAX: Duration = Duration::from_secs(2);
 /// A dashboard that has said nothing for this long is asked whether it is there.
@@ -202,6 +214,10 @@ pub const VERIFIER_KEPT_KIB: usize = 16 * 1024;
 pub const BACKEND_RETRY_TIME_MIN: Duration = Duration::from_secs(1);
 /// up to this: a driver that comes back after an hour is seen within a minute.
 pub const BACKEND_RETRY_TIME_MAX: Duration = Duration::from_secs(60);
+/// A launch on a GPU: new orders wait for the two that are in flight.
+pub const CUDA_LAUNCH_TIME: Duration = Duration::from_millis(20);
+/// Hashes of one: 20 ms at 13 MH/s, whose first blocks take 512 MiB.
+pub const CUDA_LAUNCH_HASHES_MAX: u32 = 1 << 18;
 
 // --- the chain's RPC --------------------------------------------------------------------------
 
@@ -256,4 +272,9 @@ const _: () = {
     assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a chunk's line fits the buffer");
     assert!(LIVE_PING_TIME.as_secs() * 2 < LIVE_SILENCE_TIME_MAX.as_secs(), "two pings before the end");
     assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
+    assert!(
+        LIVE_DELTA_TIME.as_millis() as usize * LIVE_RESUME_DELTAS_MAX
+            >= LIVE_RESUME_TIME.as_millis() as usize,
+        "the deltas kept are of the time promised"
+    );
 };

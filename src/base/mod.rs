@@ -3,6 +3,7 @@
 //! Everything above may use it; it uses nothing of ours.
 
 pub mod amount;
+pub mod crash;
 pub mod ids;
 pub mod limits;
 pub mod memory;

@@ -99,7 +99,11 @@ impl House {
                 offline_sec: Timestamp::from_micros(now.micros_since(*last_heartbeat)).seconds(),
             })
             .collect();
-        self.live.publish("health", &silences);
+        self.live.publish_event("health", &silences);
+        let just_now = ONLINE_WINDOW + TICK * u32::try_from(HEALTH_TICKS + 5).expect("a small number");
+        for silence in silences.iter().filter(|silence| silence.offline_sec < just_now.as_secs_f64()) {
+            self.live.publish_change("silent", silence.worker_id.as_str(), silence);
+        }
     }
 
     fn clean_up(&self, now: Timestamp) -> Result<(), StoreError> {

@@ -10,9 +10,9 @@ use socket2::SockRef;
 
 use super::frame;
 use super::hub::Pace;
-use crate::base::Timestamp;
+use super::journal::Follower;
 use crate::base::limits::{
-    HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX, LIVE_SEND_BUFFER_BYTES,
+    HTTP_PIECE_BYTES, HTTP_WRITE_TIME_MAX, LIVE_MESSAGE_BYTES_MAX, LIVE_PIECE_BYTES, LIVE_SEND_BUFFER_BYTES,
 };
 use crate::base::thread::spawn_connection;
 use crate::http::websocket::{self, End, Manners, converse};
@@ -22,6 +22,8 @@ use crate::http::{linger, write_within};
 pub(super) enum Outgoing {
     /// Frames that everyone gets.
     Batch(Arc<[u8]>),
+    /// The journal has grown.
+    News,
     /// A frame of its own: a pong, a ping, the answer to its close.
     Control(Vec<u8>),
     /// The last bytes of this connection, possibly none.
@@ -35,11 +37,20 @@ pub(super) struct Line {
     pub(super) pace: Pace,
 }
 
+/// The first message, and what follows it.
+pub(super) struct Opening<S> {
+    pub(super) around: frame::Around,
+    /// Null without any.
+    pub(super) data: Option<S>,
+    /// For a client that gets deltas; the others get what is put on their queue.
+    pub(super) follower: Option<Follower>,
+}
+
 /// What a writer keeps between writes.
 const WRITE_BUFFER_KEPT_BYTES: usize = 4 * 1024;
 
 /// Serves a client until it is gone.
-pub(super) fn run<S>(line: &Line, unread: Vec<u8>, outgoing: Receiver<Outgoing>, snapshot: S, now: Timestamp)
+pub(super) fn run<S>(line: &Line, unread: Vec<u8>, outgoing: Receiver<Outgoing>, opening: Opening<S>)
 where
     S: AsRef<str> + Send + 'static,
 {
@@ -49,8 +60,11 @@ where
     let ending = Arc::new(AtomicBool::new(false));
     let (stream, skip_batches) = (Arc::clone(&line.stream), Arc::clone(&ending));
     let writer = spawn_connection("live-writer", move || {
-        let written = write_snapshot(&stream, snapshot, now)
-            .and_then(|()| write_queue(&stream, &outgoing, &skip_batches));
+        let Opening { around, data, follower } = opening;
+        let writer = Writer { stream: &stream, follower: follower.as_ref(), skip: &skip_batches };
+        let first = writer.write_first(&around, data.as_ref().map_or("null", AsRef::as_ref).as_bytes());
+        drop(data);
+        let written = first.and_then(|()| writer.write_queue(&outgoing));
         if written.is_err() {
             // The client is gone or does not read; the reader notices at once. An error is a client
             // that is already gone.
@@ -98,51 +112,74 @@ pub(super) fn turn_away(stream: &TcpStream, close: &[u8]) {
     }
 }
 
-fn write_snapshot<S: AsRef<str>>(stream: &TcpStream, snapshot: S, now: Timestamp) -> io::Result<()> {
-    let data = snapshot.as_ref().as_bytes();
-    let (before, behind) = frame::around_snapshot(data.len(), now);
-    if data.len() < HTTP_PIECE_BYTES {
-        return write(stream, &[&before, data, &behind].concat());
-    }
-    // Not copied: it may have megabytes, and every client that reconnects gets one.
-    write(stream, &before)?;
-    write(stream, data)?;
-    write(stream, &behind)
+/// The writing half of a client.
+struct Writer<'a> {
+    stream: &'a TcpStream,
+    follower: Option<&'a Follower>,
+    skip: &'a AtomicBool,
 }
 
-/// Writes what is queued, as much of it at once as there is.
-fn write_queue(stream: &TcpStream, queue: &Receiver<Outgoing>, skip_batches: &AtomicBool) -> io::Result<()> {
-    let mut buffer = Vec::new();
-    let mut is_last = false;
-    while !is_last {
-        // An error is a client that has left the hub and whose reader has ended.
-        let Ok(mut outgoing) = queue.recv() else { return Ok(()) };
-        loop {
-            match outgoing {
-                Outgoing::Batch(_) if skip_batches.load(Ordering::SeqCst) => {}
-                Outgoing::Batch(bytes) => buffer.extend_from_slice(&bytes),
-                Outgoing::Control(bytes) => buffer.extend_from_slice(&bytes),
-                Outgoing::Last(bytes) => {
-                    buffer.extend_from_slice(&bytes);
-                    is_last = true;
+impl Writer<'_> {
+    fn write_first(&self, around: &frame::Around, data: &[u8]) -> io::Result<()> {
+        let (before, behind) = around.frame(data.len());
+        if data.len() < HTTP_PIECE_BYTES {
+            return self.write(&[&before, data, behind].concat());
+        }
+        // Not copied: it may have megabytes, and every client that reconnects gets one.
+        self.write(&before)?;
+        self.write(data)?;
+        self.write(behind)
+    }
+
+    /// Writes what is queued, as much of it at once as there is.
+    fn write_queue(&self, queue: &Receiver<Outgoing>) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        let mut is_last = false;
+        while !is_last {
+            // An error is a client that has left the hub and whose reader has ended.
+            let Ok(mut outgoing) = queue.recv() else { return Ok(()) };
+            loop {
+                is_last |= self.gather(outgoing, &mut buffer)?;
+                if is_last || buffer.len() >= HTTP_PIECE_BYTES {
+                    break;
+                }
+                match queue.try_recv() {
+                    Ok(next) => outgoing = next,
+                    // Empty for now, or nobody left who could add to it.
+                    Err(_) => break,
                 }
             }
-            if is_last || buffer.len() >= HTTP_PIECE_BYTES {
-                break;
-            }
-            match queue.try_recv() {
-                Ok(next) => outgoing = next,
-                // Empty for now, or nobody left who could add to it.
-                Err(_) => break,
+            self.write(&buffer)?;
+            buffer.clear();
+            buffer.shrink_to(WRITE_BUFFER_KEPT_BYTES);
+        }
+        Ok(())
+    }
+
+    /// Appends what is to be written; whether it is the last.
+    fn gather(&self, outgoing: Outgoing, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let is_last = matches!(outgoing, Outgoing::Last(_));
+        match outgoing {
+            Outgoing::Batch(_) | Outgoing::News if self.skip.load(Ordering::SeqCst) => {}
+            Outgoing::Batch(bytes) => buffer.extend_from_slice(&bytes),
+            Outgoing::Control(bytes) | Outgoing::Last(bytes) => buffer.extend_from_slice(&bytes),
+            Outgoing::News => {
+                if let Some(follower) = self.follower {
+                    follower.take(buffer)?;
+                }
             }
         }
-        write(stream, &buffer)?;
-        buffer.clear();
-        buffer.shrink_to(WRITE_BUFFER_KEPT_BYTES);
+        Ok(is_last)
     }
-    Ok(())
-}
 
-fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
-    write_within(stream, bytes, HTTP_WRITE_TIME_MAX)
+    /// In pieces, so that the hub sees whether a follower's connection takes anything at all.
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let Some(follower) = self.follower else {
+            return write_within(self.stream, bytes, HTTP_WRITE_TIME_MAX);
+        };
+        bytes.chunks(LIVE_PIECE_BYTES).try_for_each(|piece| {
+            follower.place.note_move();
+            write_within(self.stream, piece, HTTP_WRITE_TIME_MAX)
+        })
+    }
 }

@@ -1,19 +1,20 @@
-//! The hub's event loop: who listens, and what they all get.
+//! The hub as the rest of the house sees it: publish to it, be served by it.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use serde::Serialize;
 use tungstenite::protocol::frame::coding::CloseCode;
 
-use super::client::{self, Line, Outgoing};
-use super::frame;
+use super::client::{self, Line, Opening, Outgoing};
+use super::frame::Around;
+use super::journal::{Journal, Place, Resume};
+use super::room::{Audience, Event, News, Room, Seat, going_away};
 use crate::base::Clock;
 use crate::base::limits;
 use crate::base::thread::{Deathwatch, spawn};
@@ -33,6 +34,8 @@ struct Inner {
     pace: Pace,
     events: Sender<Event>,
     counters: Arc<Counters>,
+    forgotten: Arc<AtomicU64>,
+    journal: Arc<Journal>,
     next_id: AtomicU64,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -43,28 +46,14 @@ pub(super) struct Pace {
     pub(super) ping: Duration,
     pub(super) silence_max: Duration,
     pub(super) full_max: Duration,
+    pub(super) delta: Duration,
 }
 
 #[derive(Default)]
 struct Counters {
     clients: AtomicUsize,
-    forgotten: AtomicU64,
-}
-
-/// All that can wake the hub.
-enum Event {
-    Join(Seat),
-    Leave(u64),
-    Publish { json: Vec<u8>, replaceable: bool },
-    Stop,
-}
-
-/// A client, as the hub sees it.
-struct Seat {
-    id: u64,
-    queue: Sender<Outgoing>,
-    stream: Arc<TcpStream>,
-    full_since: Option<Instant>,
+    /// Those among them that get every event by itself.
+    of_events: AtomicUsize,
 }
 
 impl Hub {
@@ -74,6 +63,7 @@ impl Hub {
             ping: limits::LIVE_PING_TIME,
             silence_max: limits::LIVE_SILENCE_TIME_MAX,
             full_max: limits::LIVE_FULL_TIME_MAX,
+            delta: limits::LIVE_DELTA_TIME,
         };
         Self::start_paced(clock, clients_max, pace, watch)
     }
@@ -85,41 +75,74 @@ impl Hub {
         watch: &Deathwatch,
     ) -> io::Result<Self> {
         let (sender, events) = bounded(limits::LIVE_EVENTS_QUEUED_MAX);
-        let counters = Arc::new(Counters::default());
-        let room = Room {
-            events,
-            counters: Arc::clone(&counters),
-            pace,
-            seats: HashMap::new(),
-            batch: Vec::new(),
-            batch_is_replaceable: true,
-        };
+        let (forgotten, journal) = (Arc::new(AtomicU64::new(0)), Journal::new());
+        let room = Room::new(events, Arc::clone(&forgotten), Arc::clone(&journal), pace);
         let thread = spawn("live", watch, move || {
             room.run();
             Ok(())
         })?;
-        let (next_id, thread) = (AtomicU64::new(0), Mutex::new(Some(thread)));
-        Ok(Hub(Arc::new(Inner { clock, clients_max, pace, events: sender, counters, next_id, thread })))
+        Ok(Hub(Arc::new(Inner {
+            clock,
+            clients_max,
+            pace,
+            events: sender,
+            counters: Arc::default(),
+            forgotten,
+            journal,
+            next_id: AtomicU64::new(0),
+            thread: Mutex::new(Some(thread)),
+        })))
     }
 
-    /// Hands an event to everyone who listens, as `{"type": kind, "data": data, "ts": now}`. Costs
-    /// next to nothing when nobody does, and never waits for a client.
+    /// Hands an event to everyone who listens, as `{"type": kind, "data": data, "ts": now}` or within
+    /// a delta. Costs next to nothing when nobody does, and never waits for a client.
     pub fn publish<T: Serialize + ?Sized>(&self, kind: &'static str, data: &T) {
-        if self.clients() == 0 {
-            return;
-        }
-        let json = match frame::event(kind, data, self.0.clock.now()) {
-            Ok(json) => json,
+        self.tell(kind, None, data, Audience::All);
+    }
+
+    /// The same for an event of which only the newest with this `key` counts.
+    pub fn publish_newest<T: Serialize + ?Sized>(&self, kind: &'static str, key: &str, data: &T) {
+        self.tell(kind, Some(key), data, Audience::All);
+    }
+
+    /// Hands an event to those who get every event by itself.
+    pub fn publish_event<T: Serialize + ?Sized>(&self, kind: &'static str, data: &T) {
+        self.tell(kind, None, data, Audience::Events);
+    }
+
+    /// Hands a change to those who get deltas: the newest with this `key`.
+    pub fn publish_change<T: Serialize + ?Sized>(&self, kind: &'static str, key: &str, data: &T) {
+        self.tell(kind, Some(key), data, Audience::Deltas);
+    }
+
+    fn tell<T: Serialize + ?Sized>(
+        &self,
+        kind: &'static str,
+        key: Option<&str>,
+        data: &T,
+        audience: Audience,
+    ) {
+        let (to_events, to_deltas) = (self.has_event_clients(), self.has_delta_clients());
+        let audience = match audience {
+            Audience::All if to_events && to_deltas => Audience::All,
+            Audience::All | Audience::Events if to_events => Audience::Events,
+            Audience::All | Audience::Deltas if to_deltas => Audience::Deltas,
+            // Nobody listens.
+            _ => return,
+        };
+        let data = match serde_json::to_vec(data) {
+            Ok(data) => data,
             Err(error) => return log::error!("a {kind} event cannot be encoded: {error}"),
         };
-        let replaceable = kind == HEARTBEAT;
-        let event = Event::Publish { json, replaceable };
+        let key = key.filter(|_| audience != Audience::Events).map(Box::from);
+        let (ts, replaceable) = (self.0.clock.now(), kind == HEARTBEAT);
+        let event = Event::Publish(News { kind, key, data, ts, replaceable, audience });
         if !replaceable {
             // Full: waits until the hub comes round, a batch's time at most. An error is a hub that
             // has stopped: nobody listens any more.
             let _ = self.0.events.send(event);
         } else if let Err(TrySendError::Full(_)) = self.0.events.try_send(event) {
-            self.0.counters.forgotten.fetch_add(1, Ordering::Relaxed);
+            self.0.forgotten.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -131,25 +154,71 @@ impl Hub {
         S: AsRef<str> + Send + 'static,
     {
         let (stream, unread) = socket.into_parts();
-        let Some(guest) = Guest::admit(&self.0.counters, self.0.clients_max) else {
-            return client::turn_away(&stream, &websocket::close(CloseCode::Again, "Server overloaded"));
-        };
+        let Some(guest) = self.admit(&stream, true) else { return };
+        let Some((line, outgoing, _membership)) = self.join(stream, guest, None) else { return };
+        let data = Some(snapshot());
+        let opening = Opening { around: Around::snapshot(self.0.clock.now()), data, follower: None };
+        client::run(&line, unread, outgoing, opening);
+    }
+
+    /// The same for a client that gets deltas: it goes on from `resume` when everything since is still
+    /// known, and begins with a snapshot otherwise.
+    pub fn serve_deltas<S>(&self, socket: Socket, resume: Option<&Resume>, snapshot: impl FnOnce() -> S)
+    where
+        S: AsRef<str> + Send + 'static,
+    {
+        let (stream, unread) = socket.into_parts();
+        let Some(guest) = self.admit(&stream, false) else { return };
+        // Before the snapshot is taken: what changes in between is in one or the other, or in both.
+        let (follower, resumed) = self.0.journal.follow(resume);
+        let place = Some(Arc::clone(&follower.place));
+        let Some((line, outgoing, _membership)) = self.join(stream, guest, place) else { return };
+        let at = Resume { feed: self.0.journal.feed.clone(), seq: follower.place.seq() };
+        let (kind, data) = if resumed { ("resumed", None) } else { ("snapshot", Some(snapshot())) };
+        let around = Around::numbered(kind, &at, self.0.clock.now());
+        client::run(&line, unread, outgoing, Opening { around, data, follower: Some(follower) });
+    }
+
+    fn admit(&self, stream: &TcpStream, of_events: bool) -> Option<Guest> {
+        let guest = Guest::admit(&self.0.counters, self.0.clients_max, of_events);
+        if guest.is_none() {
+            client::turn_away(stream, &websocket::close(CloseCode::Again, "Server overloaded"));
+        }
+        guest
+    }
+
+    /// Registers a client, before its snapshot is taken: what changes in between comes after it.
+    fn join(
+        &self,
+        stream: Arc<TcpStream>,
+        guest: Guest,
+        place: Option<Arc<Place>>,
+    ) -> Option<(Line, Receiver<Outgoing>, Membership)> {
         let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
         let (queue, outgoing) = bounded(limits::LIVE_BATCHES_QUEUED_MAX);
-        let seat = Seat { id, queue: queue.clone(), stream: Arc::clone(&stream), full_since: None };
-        // Registered before the snapshot is taken: what changes in between is in one or the other.
+        let seat = Seat::new(id, queue.clone(), Arc::clone(&stream), place);
         if self.0.events.send(Event::Join(seat)).is_err() {
             // The hub has stopped.
-            return client::turn_away(&stream, &going_away());
+            client::turn_away(&stream, &going_away());
+            return None;
         }
-        let _membership = Membership { _guest: guest, events: self.0.events.clone(), id };
-        let line = Line { stream, queue, pace: self.0.pace };
-        client::run(&line, unread, outgoing, snapshot(), self.0.clock.now());
+        let membership = Membership { _guest: guest, events: self.0.events.clone(), id };
+        Some((Line { stream, queue, pace: self.0.pace }, outgoing, membership))
     }
 
     /// Clients at this moment.
     pub fn clients(&self) -> usize {
         self.0.counters.clients.load(Ordering::SeqCst)
+    }
+
+    /// Whether anybody gets every event by itself.
+    pub fn has_event_clients(&self) -> bool {
+        self.0.counters.of_events.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether anybody gets deltas, or may come back for them.
+    pub fn has_delta_clients(&self) -> bool {
+        self.0.journal.is_awake()
     }
 
     /// Closes all clients with 1001, waits a moment for their answers, cuts off the rest, and ends
@@ -165,19 +234,24 @@ impl Hub {
 }
 
 /// Counts a client for as long as it lives.
-struct Guest(Arc<Counters>);
+struct Guest {
+    counters: Arc<Counters>,
+    of_events: bool,
+}
 
 impl Guest {
-    fn admit(counters: &Arc<Counters>, clients_max: usize) -> Option<Self> {
+    fn admit(counters: &Arc<Counters>, clients_max: usize, of_events: bool) -> Option<Self> {
         let more = |clients: usize| (clients < clients_max).then_some(clients + 1);
         counters.clients.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Guest(Arc::clone(counters)))
+        counters.of_events.fetch_add(usize::from(of_events), Ordering::SeqCst);
+        Some(Guest { counters: Arc::clone(counters), of_events })
     }
 }
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::SeqCst);
+        self.counters.clients.fetch_sub(1, Ordering::SeqCst);
+        self.counters.of_events.fetch_sub(usize::from(self.of_events), Ordering::SeqCst);
     }
 }
 
@@ -193,136 +267,4 @@ impl Drop for Membership {
         // An error is a hub that has stopped and forgotten everyone.
         let _ = self.events.send(Event::Leave(self.id));
     }
-}
-
-/// The hub's own state.
-struct Room {
-    events: Receiver<Event>,
-    counters: Arc<Counters>,
-    pace: Pace,
-    seats: HashMap<u64, Seat>,
-    batch: Vec<u8>,
-    batch_is_replaceable: bool,
-}
-
-impl Room {
-    fn run(mut self) {
-        // An error is the last handle to the hub dropped, and with it every client.
-        while let Ok(event) = self.events.recv() {
-            if self.handle(event).is_break() {
-                return self.say_farewell();
-            }
-            if self.batch.is_empty() {
-                continue;
-            }
-            std::thread::sleep(limits::LIVE_BATCH_TIME);
-            // Only what has arrived until now: publishers may be faster than this loop.
-            for _ in 0..self.events.len() {
-                let Ok(event) = self.events.try_recv() else { break };
-                if self.handle(event).is_break() {
-                    return self.say_farewell();
-                }
-            }
-            self.flush();
-        }
-    }
-
-    fn handle(&mut self, event: Event) -> std::ops::ControlFlow<()> {
-        match event {
-            Event::Join(seat) => {
-                // What was published before is in the snapshot to come.
-                self.flush();
-                self.seats.insert(seat.id, seat);
-            }
-            Event::Leave(id) => drop(self.seats.remove(&id)),
-            Event::Publish { json, replaceable } => {
-                websocket::text(&json, &mut self.batch);
-                self.batch_is_replaceable &= replaceable;
-                if self.batch.len() >= limits::LIVE_BATCH_BYTES_MAX {
-                    self.flush();
-                }
-            }
-            Event::Stop => return std::ops::ControlFlow::Break(()),
-        }
-        std::ops::ControlFlow::Continue(())
-    }
-
-    fn flush(&mut self) {
-        let forgotten = self.counters.forgotten.swap(0, Ordering::Relaxed);
-        if forgotten > 0 {
-            log::warn!("{forgotten} heartbeats were not shown: too many at once");
-        }
-        if self.batch.is_empty() {
-            return;
-        }
-        let batch: Arc<[u8]> = Arc::from(self.batch.as_slice());
-        let (replaceable, full_max) = (self.batch_is_replaceable, self.pace.full_max);
-        self.seats.retain(|_, seat| seat.offer(&batch, replaceable, full_max));
-        self.batch.clear();
-        self.batch_is_replaceable = true;
-    }
-
-    fn say_farewell(mut self) {
-        self.flush();
-        let deadline = Instant::now() + limits::LIVE_FAREWELL_TIME_MAX;
-        self.seats.retain(|_, seat| seat.dismiss());
-        while !self.seats.is_empty() {
-            match self.events.recv_deadline(deadline) {
-                Ok(Event::Join(mut seat)) => {
-                    if seat.dismiss() {
-                        self.seats.insert(seat.id, seat);
-                    }
-                }
-                Ok(Event::Leave(id)) => drop(self.seats.remove(&id)),
-                Ok(Event::Publish { .. } | Event::Stop) => {}
-                // Out of time; a client that has not answered the close is cut off.
-                Err(_) => break,
-            }
-        }
-        for seat in self.seats.values() {
-            seat.cut_off();
-        }
-    }
-}
-
-impl Seat {
-    /// Queues a batch, or answers that this client is lost. While its queue is full a client misses
-    /// heartbeats; it is cut off when that lasts, or at once when it would miss anything else.
-    fn offer(&mut self, batch: &Arc<[u8]>, replaceable: bool, full_max: Duration) -> bool {
-        match self.queue.try_send(Outgoing::Batch(Arc::clone(batch))) {
-            Ok(()) => {
-                self.full_since = None;
-                true
-            }
-            Err(TrySendError::Full(_)) => {
-                let full_for = self.full_since.get_or_insert_with(Instant::now).elapsed();
-                let patient = replaceable && full_for < full_max;
-                if !patient {
-                    log::debug!("a dashboard that does not read is cut off");
-                    self.cut_off();
-                }
-                patient
-            }
-            // Its writer has ended, and its reader is about to leave.
-            Err(TrySendError::Disconnected(_)) => false,
-        }
-    }
-
-    fn dismiss(&mut self) -> bool {
-        let told = self.queue.try_send(Outgoing::Last(going_away())).is_ok();
-        if !told {
-            // Full or gone: there is no way to tell it.
-            self.cut_off();
-        }
-        told
-    }
-
-    fn cut_off(&self) {
-        // An error is a client that is already gone.
-        let _ = self.stream.shutdown(Shutdown::Both);
-    }
-}
-
-fn going_away() -> Vec<u8> {
-    websocket::close(CloseCode::Away, "Server is stopping")
 }

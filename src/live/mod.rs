@@ -4,14 +4,18 @@
 //! bounded queue per client as one write; each event stays a WebSocket message of its own. No client
 //! can slow down the publisher or another client: one that does not read loses its connection.
 //!
-//! One event loop owns who listens ([`hub`]); each client has two threads, one that reads and one
-//! that writes ([`client`]). A feed of another shape is another way to gather in the hub; neither
-//! the queues nor the client's threads know what an event is.
+//! One event loop owns who listens ([`room`]); each client has two threads, one that reads and one
+//! that writes ([`client`]). Clients of the second version get [`delta`]s instead, the newest of each
+//! thing within a moment: those are kept for a minute ([`journal`]), and a client is a place in them.
 
 mod client;
+mod delta;
 mod frame;
 mod hub;
+mod journal;
+mod room;
 #[cfg(test)]
 mod tests;
 
 pub use hub::{HEARTBEAT, Hub};
+pub use journal::Resume;

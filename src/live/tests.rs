@@ -44,8 +44,12 @@ fn await_clients(hub: &Hub, count: usize) -> Duration {
 
 #[test]
 fn the_silent_are_asked_and_those_who_do_not_answer_are_gone() {
-    let pace =
-        Pace { ping: Duration::from_millis(100), silence_max: Duration::from_secs(1), full_max: NEVER };
+    let pace = Pace {
+        ping: Duration::from_millis(100),
+        silence_max: Duration::from_secs(1),
+        full_max: NEVER,
+        delta: NEVER,
+    };
     let (hub, server) = house(pace);
     let mut alive = join(&server);
     let mut dead = join(&server);
@@ -64,7 +68,7 @@ fn the_silent_are_asked_and_those_who_do_not_answer_are_gone() {
 
 #[test]
 fn a_full_queue_may_miss_heartbeats_for_a_while_and_nothing_else() {
-    let pace = Pace { ping: NEVER, silence_max: NEVER, full_max: Duration::from_millis(500) };
+    let pace = Pace { ping: NEVER, silence_max: NEVER, full_max: Duration::from_millis(500), delta: NEVER };
     let (hub, server) = house(pace);
     let large = "x".repeat(512 * 1024);
     for (kind, patience) in [(HEARTBEAT, pace.full_max), ("block", Duration::ZERO)] {

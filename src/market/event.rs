@@ -18,7 +18,7 @@ pub enum Event {
     /// A worker registered, or its state, price or listing changed.
     WorkerChanged(WorkerId),
     /// A worker registered for the first time.
-    RosterChanged,
+    RosterChanged(WorkerId),
     /// A lease began.
     LeaseStarted {
         /// The lease.

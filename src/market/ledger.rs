@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use super::Refusal;
-use crate::base::{AccountId, Amount, LeaseId, Timestamp};
+use crate::base::{AccountId, Amount, LeaseId, Timestamp, crash};
 use crate::store::accounts::{self, Account, Origin, Role};
 use crate::store::transactions::{self, Entry, Kind};
 
@@ -34,6 +34,7 @@ pub fn post(
     assert_eq!(legs.iter().map(|leg| leg.amount).sum::<Amount>(), Amount::ZERO, "a movement balances");
     let movement = transactions::next_movement(connection)?;
     for leg in legs {
+        crash::point("between-legs");
         let balance_after = accounts::add_to_balance(connection, leg.account, leg.amount)?;
         transactions::insert(
             connection,

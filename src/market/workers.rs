@@ -33,7 +33,11 @@ pub fn register(
     if let Some(lease) = lease {
         lease_rules::assign(scope, &lease, now);
     }
-    scope.emit(if known.is_some() { Event::WorkerChanged(id.clone()) } else { Event::RosterChanged });
+    scope.emit(if known.is_some() {
+        Event::WorkerChanged(id.clone())
+    } else {
+        Event::RosterChanged(id.clone())
+    });
     Ok(())
 }
 

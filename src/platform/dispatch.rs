@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Api, live_feed};
 use crate::base::thread::{BoxError, Deathwatch, spawn};
-use crate::base::{Clock, LeaseId, WorkerId};
+use crate::base::{Clock, LeaseId, WorkerId, crash};
 use crate::broker::Publisher;
 use crate::fleet::Fleet;
 use crate::live::Hub;
@@ -20,6 +20,8 @@ use crate::store::blocks::Block;
 
 /// A new roster is sent to all dashboards at most this often (contract: web-client.md).
 const ROSTER_INTERVAL: Duration = Duration::from_secs(5);
+/// How often those who get deltas are told the totals.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What dispatch works with.
 pub(super) struct Parts {
@@ -65,32 +67,40 @@ struct WorkerEvent<'a> {
 
 impl Parts {
     fn run(self) -> Result<(), BoxError> {
-        let ticks = self.clock.every(ROSTER_INTERVAL);
+        let (ticks, seconds) = (self.clock.every(ROSTER_INTERVAL), self.clock.every(STATS_INTERVAL));
         let mut roster_changed = false;
         loop {
             select! {
                 recv(self.committed) -> event => match event {
-                    Ok(Event::RosterChanged) => roster_changed = true,
-                    Ok(event) => self.tell(event)?,
+                    Ok(event) => {
+                        roster_changed |= matches!(event, Event::RosterChanged(_));
+                        self.tell(event)?;
+                    }
                     // The store has stopped and everything is told.
                     Err(_) => return Ok(()),
                 },
+                recv(seconds) -> _ => live_feed::publish_stats(&self.api),
                 recv(ticks) -> tick => roster_changed = self.renew_roster(tick.is_ok() && roster_changed),
             }
         }
     }
 
     fn tell(&self, event: Event) -> Result<(), BoxError> {
+        crash::point("dispatch");
         match event {
             Event::Command { worker, command } => {
                 let payload = serde_json::to_vec(&command)?;
                 self.publisher.publish(&Topic { worker, channel: Channel::Task }, payload, false);
             }
-            Event::RosterChanged => {}
-            Event::WorkerChanged(worker) => self.live.publish("worker", &WorkerEvent { worker_id: &worker }),
+            Event::RosterChanged(worker) => live_feed::publish_worker(&self.api, &worker),
+            Event::WorkerChanged(worker) => {
+                self.live.publish_event("worker", &WorkerEvent { worker_id: &worker });
+                live_feed::publish_worker(&self.api, &worker);
+            }
             Event::LeaseStarted { lease, worker, prefix, duration_sec, .. } => {
                 self.fleet.expect_prefix(&worker, Some(prefix), self.clock.now());
                 self.tell_lease(&lease, &worker, "active", Some(duration_sec), None);
+                live_feed::publish_worker(&self.api, &worker);
             }
             Event::LeaseExtended { lease, worker, duration_sec } => {
                 self.tell_lease(&lease, &worker, "active", Some(duration_sec), None);
@@ -125,13 +135,13 @@ impl Parts {
 
     /// Sends a new snapshot when workers were added; old clients know no other way to learn of them.
     fn renew_roster(&self, due: bool) -> bool {
-        if !due || self.live.clients() == 0 {
+        if !due || !self.live.has_event_clients() {
             return false;
         }
         let started = Instant::now();
         let snapshot = live_feed::snapshot(&self.api).ok().and_then(|json| RawValue::from_string(json).ok());
         if let Some(snapshot) = snapshot {
-            self.live.publish("snapshot", &*snapshot);
+            self.live.publish_event("snapshot", &*snapshot);
         }
         log::debug!("sent a new roster, {} ms", started.elapsed().as_millis());
         false

@@ -3,7 +3,7 @@
 use crossbeam_channel::Receiver;
 use serde::Serialize;
 
-use crate::base::WorkerId;
+use crate::base::{WorkerId, crash};
 use crate::broker::{Inbound, Receipt};
 use crate::jobs::House;
 use crate::live::HEARTBEAT;
@@ -33,6 +33,7 @@ struct HeartbeatEvent<'a> {
 impl House {
     /// An `Err` is the store's end; whatever is wrong with a message ends here, in the log.
     fn take(&self, topic: &Topic, payload: &[u8], receipt: Option<Receipt>) -> Result<(), StoreError> {
+        crash::point("ingest");
         let message = match parse(topic.channel, payload) {
             Ok(message) => message,
             Err(error) => {
@@ -66,7 +67,8 @@ impl House {
             return Ok(());
         }
         let Heartbeat { worker_id, hashrate, active_gpus, mining } = heartbeat;
-        self.live.publish(HEARTBEAT, &HeartbeatEvent { worker_id: &worker_id, hashrate, active_gpus });
+        let event = HeartbeatEvent { worker_id: &worker_id, hashrate, active_gpus };
+        self.live.publish_newest(HEARTBEAT, worker_id.as_str(), &event);
         if let Some(since) = beat.returned {
             let id = worker_id.clone();
             self.submit("return", &worker_id, move |scope| workers::returned(scope, &id, since, now))?;

@@ -8,6 +8,7 @@
 mod backend;
 pub mod bench;
 pub mod cpu;
+pub mod cuda;
 mod hasher;
 mod keys;
 mod markers;

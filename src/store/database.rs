@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
@@ -134,6 +135,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
             transaction.pragma_update(None, "user_version", number)
         };
         let transaction = connection.transaction()?;
+        crash::point("migration");
         apply(&transaction).and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
             path: path.to_owned(),
             problem: format!("migration {number} failed: {error}"),

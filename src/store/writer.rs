@@ -9,6 +9,7 @@ use crossbeam_channel::{Receiver, Sender, after, bounded, never, select_biased};
 use rusqlite::Connection;
 
 use super::{Database, StoreError};
+use crate::base::crash;
 use crate::base::limits::{STORE_BULK_QUEUED_MAX, STORE_CALM_TIME, STORE_GROUP_MAX, STORE_JOBS_QUEUED_MAX};
 use crate::base::thread::{Deathwatch, spawn};
 
@@ -200,9 +201,11 @@ impl<E> Loop<E> {
             } else {
                 self.committed.fetch_add(1, Ordering::Release);
             }
+            crash::point("after-commit");
             for job in group {
                 job.finish(commit.clone());
             }
+            crash::point("after-answers");
             for event in events.drain(..) {
                 // Disconnected: dispatch is gone, the platform is stopping.
                 let _ = self.events.send(event);
@@ -254,6 +257,7 @@ impl<E> Loop<E> {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let ran = self.run_group(group, events);
         let end = if ran.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        crash::point("before-commit");
         let ended = connection.prepare_cached(end).and_then(|mut end| end.execute([]));
         if ended.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;

@@ -18,12 +18,18 @@ pub(super) struct Dashboard(WebSocket<TcpStream>);
 impl Dashboard {
     /// Connects one.
     pub(super) fn join(house: &House) -> Self {
-        let stream = TcpStream::connect(house.http()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Dashboard(client(format!("ws://{}/ws/dashboard", house.http()), stream).unwrap().0)
+        Self::join_at(house, "")
     }
 
-    fn next(&mut self) -> Value {
+    /// Connects one with this query.
+    pub(super) fn join_at(house: &House, query: &str) -> Self {
+        let stream = TcpStream::connect(house.http()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Dashboard(client(format!("ws://{}/ws/dashboard{query}", house.http()), stream).unwrap().0)
+    }
+
+    /// The next message.
+    pub(super) fn next(&mut self) -> Value {
         loop {
             match self.0.read().expect("an event") {
                 Message::Text(text) => return serde_json::from_str(&text).unwrap(),

@@ -8,6 +8,7 @@ mod support;
 
 mod blocks;
 mod closed;
+mod deltas;
 mod hostile;
 mod interruption;
 mod leases;

@@ -82,6 +82,11 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Waits until it has died by itself.
+    pub fn await_death(&mut self) {
+        await_some("the server's death", || self.child.try_wait().unwrap());
+    }
+
     /// Sends a signal (`TERM`, `INT`).
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();

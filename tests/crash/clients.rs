@@ -1,105 +1,44 @@
-//! Killed in the middle of work, again and again: what was acknowledged is there, the books are in
-//! order, and what was not acknowledged can be asked for again without happening twice.
-//!
-//! `XENBLOCKS_CRASH_ROUNDS` sets the number of rounds, `XENBLOCKS_CRASH_SEED` repeats a run's draws.
-
-mod support;
+//! The load: rigs that take leases and find blocks, renters, depositors; what each was told, and whether
+//! all of it is in the database.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
-use std::time::{Duration, Instant};
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
-use support::api::{Api, Reply};
-use support::house::{RENTER_ADDRESS, assert_books_in_order, millionths};
-use support::rig::{OWNER, Rig, bare_hash, key_of};
-use support::server::{Server, folder, program, run};
 
-const ROUNDS: u64 = 100;
-const BURST_MILLIS: std::ops::Range<u64> = 80..250;
-const RIGS: usize = 3;
-const DEPOSITORS: usize = 2;
+use crate::support::api::{Api, Reply};
+use crate::support::house::{RENTER_ADDRESS, millionths};
+use crate::support::rig::{OWNER, Rig, bare_hash, key_of};
+
+pub const RIGS: usize = 3;
+pub const DEPOSITORS: usize = 2;
 /// Enough for every lease of the run.
 const RENTERS_MONEY: i64 = 100_000;
 
 /// What one client was told has happened, and what it asked last without an answer.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     /// Lease ids that `POST /api/rent` answered.
-    rented: Vec<String>,
+    pub rented: Vec<String>,
     /// Lease ids with the cost that `POST /api/stop` answered.
-    stopped: Vec<(String, i64)>,
+    pub stopped: Vec<(String, i64)>,
     /// Keys whose PUBACK came.
-    blocks: Vec<String>,
+    pub blocks: Vec<String>,
     /// Keys that the chain took.
-    on_chain: Vec<String>,
+    pub on_chain: Vec<String>,
     /// Account, key of the request, and its amount in millionths.
-    deposits: Vec<(String, String, i64)>,
+    pub deposits: Vec<(String, String, i64)>,
     /// The same for a deposit whose answer never came.
-    in_doubt: Option<(String, String, i64)>,
+    pub in_doubt: Option<(String, String, i64)>,
 }
 
-#[test]
-fn what_was_acknowledged_survives_kill_9() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let rounds: u64 = number("XENBLOCKS_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    let seed: u64 = number("XENBLOCKS_CRASH_SEED").unwrap_or_else(|| rand::rng().next_u64());
-    println!("{rounds} rounds, XENBLOCKS_CRASH_SEED={seed}");
-    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let (_folder, db) = folder();
-    let mut expected: HashMap<String, i64> = HashMap::new();
-    let keys = AtomicU64::new(1);
-    let mut totals = (0, 0, 0, 0);
-
-    let mut server = Server::spawn(&db);
-    open_accounts(&server.api, &mut expected);
-    for _ in 0..rounds {
-        let burst = Duration::from_millis(random.random_range(BURST_MILLIS));
-        let seeds: Vec<u64> = (0..RIGS + DEPOSITORS).map(|_| random.next_u64()).collect();
-        let told = kill_under_load(&mut server, burst, &seeds, &keys);
-        server = Server::spawn(&db);
-        check(&db, &server.api, &told, &mut expected);
-        assert_books_in_order(&db);
-        totals.0 += told.iter().map(|told| told.rented.len()).sum::<usize>();
-        totals.1 += told.iter().map(|told| told.stopped.len()).sum::<usize>();
-        totals.2 += told.iter().map(|told| told.blocks.len()).sum::<usize>();
-        totals.3 += told.iter().map(|told| told.deposits.len()).sum::<usize>();
-    }
-    let (rented, stopped, blocks, deposits) = totals;
-    println!("acknowledged: {rented} rents, {stopped} stops, {blocks} blocks, {deposits} deposits");
-    let each = |count: usize| u64::try_from(count).unwrap() >= rounds;
-    assert!(each(rented) && each(blocks) && each(deposits), "there was hardly any load");
-    assert_eq!(server.stop("TERM").code(), Some(0));
-    let audit = run(&["audit", "--db-path", db.to_str().unwrap()]);
-    assert_eq!(audit.status.code(), Some(0), "{}", String::from_utf8_lossy(&audit.stdout));
-}
-
-/// Killed while the database is made, migrated, recovered or its books are opened.
-#[test]
-fn killed_while_it_starts_it_starts_the_next_time() {
-    let (_folder, db) = folder();
-    for millis in (0..60).step_by(2) {
-        let arguments = ["server", "--mqtt-port", "0", "--api-port", "0", "--log", "off", "--db-path"];
-        let mut child = program(&arguments).arg(&db).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(millis));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let mut server = Server::spawn(&db);
-    let balance = server.api.get("/api/accounts/consumer-1/balance").ok();
-    assert_eq!(balance["balance"], 1000.0);
-    assert_eq!(server.stop("TERM").code(), Some(0));
-    assert_books_in_order(&db);
-}
-
-fn open_accounts(api: &Api, expected: &mut HashMap<String, i64>) {
+pub fn open_accounts(api: &Api, expected: &mut HashMap<String, i64>) {
     for number in 0..DEPOSITORS {
         let account = format!("depositor-{number}");
         api.post("/api/auth/register", &json!({"account_id": account, "role": "consumer"})).ok();
@@ -114,11 +53,15 @@ fn open_accounts(api: &Api, expected: &mut HashMap<String, i64>) {
     }
 }
 
-/// Lets all clients loose, kills the server after `burst`, and returns what each was told.
-fn kill_under_load(server: &mut Server, burst: Duration, seeds: &[u64], keys: &AtomicU64) -> Vec<Told> {
-    let (api, mqtt) = (server.api.clone(), server.mqtt);
-    // Joined before the clock runs: a burst is work, not connecting.
-    let rigs: Vec<Rig> = (0..RIGS).map(|number| Rig::join(mqtt, &format!("rig-{number}"))).collect();
+/// Lets all clients loose until `ending` has seen to the server's end; what each was told.
+pub fn under_load(
+    api: &Api,
+    mqtt: SocketAddr,
+    rigs: Vec<Rig>,
+    seeds: &[u64],
+    keys: &AtomicU64,
+    ending: impl FnOnce(),
+) -> Vec<Told> {
     std::thread::scope(|scope| {
         let mut clients: Vec<ScopedJoinHandle<Told>> = Vec::new();
         for (number, rig) in rigs.into_iter().enumerate() {
@@ -129,9 +72,7 @@ fn kill_under_load(server: &mut Server, burst: Duration, seeds: &[u64], keys: &A
             let (api, random) = (api.clone(), Xoshiro256PlusPlus::seed_from_u64(seeds[RIGS + number]));
             clients.push(scope.spawn(move || deposit_after_deposit(&api, number, random)));
         }
-        let started = Instant::now();
-        support::await_until("the end of the burst", || started.elapsed() >= burst);
-        server.kill();
+        ending();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     })
 }
@@ -208,14 +149,12 @@ fn deposit_after_deposit(api: &Api, number: usize, mut random: Xoshiro256PlusPlu
         let deposit =
             (account.clone(), format!("{:032x}", random.next_u64()), random.random_range(1..5_000_000));
         match send_deposit(api, &deposit) {
-            Some(reply) => {
-                reply.ok();
-                told.deposits.push(deposit);
-            }
-            None => {
+            Some(reply) if reply.status == 200 => told.deposits.push(deposit),
+            Some(Reply { status: 503, .. }) | None => {
                 told.in_doubt = Some(deposit);
                 return told;
             }
+            Some(reply) => panic!("{}: {}", reply.status, reply.text),
         }
     }
 }
@@ -227,13 +166,14 @@ fn send_deposit(api: &Api, (account, key, amount): &(String, String, i64)) -> Op
     api.with("Idempotency-Key", key.as_str()).try_send("POST", &path, Some(&body)).ok()
 }
 
-/// The body of a 200; `None` when the server is gone.
+/// The body of a 200; `None` when the server is gone or cannot store.
 fn post(api: &Api, path: &str, body: &Value) -> Option<Value> {
-    api.try_send("POST", path, Some(&body.to_string())).ok().map(Reply::ok)
+    let reply = api.try_send("POST", path, Some(&body.to_string())).ok()?;
+    (reply.status != 503).then(|| reply.ok())
 }
 
 /// All that was acknowledged is in the database; what is in doubt, asked for again, is there once.
-fn check(db: &Path, api: &Api, told: &[Told], expected: &mut HashMap<String, i64>) {
+pub fn check(db: &Path, api: &Api, told: &[Told], expected: &mut HashMap<String, i64>) {
     let rows = xenblocks::store::open_for_reading(db).unwrap();
     for told in told {
         for lease in &told.rented {
