@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench deny sbom clean cuda tools test-tools release
+.PHONY: help run demo test crash fault bench clean cuda tools test-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -39,14 +39,6 @@ bench: tools ## the benchmarks (minutes; quiet machine)
 cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
 	cuda/build.sh
 	$(CARGO) build --release --locked --bin xenblocks
-
-deny: tools ## licences, sources and advisories of everything that is built in; needs cargo-deny
-	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install cargo-deny --locked" >&2; exit 1; }
-	$(CARGO) deny --locked check
-
-sbom: tools ## the bill of materials, CycloneDX as JSON: xenblocks.cdx.json; needs cargo-cyclonedx
-	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: cargo install cargo-cyclonedx --locked" >&2; exit 1; }
-	$(CARGO) cyclonedx --format json --override-filename xenblocks.cdx
 
 clean: ## remove what was built; databases stay
 	$(CARGO) clean

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod auth;
 pub mod base;
+pub mod block_buster;
 pub mod broker;
 pub mod chain;
 pub mod cli;

@@ -1,12 +1,11 @@
 //! Accounts: balances, deposits, withdrawals, the ledger, and what leases were settled for.
 
-use std::fmt::Write;
-
 use rouille::Response;
 use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::auth::{AccountView, spelled};
+use super::csv::{self, Cell, Table};
 use super::idempotency::once;
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
 use super::router::{Method, Parameter, Route};
@@ -89,7 +88,7 @@ pub(super) const ROUTES: &[Route] = &[
                 about: "Only entries older than this transaction_id: the last page's next_before",
             },
             Parameter { name: "type", kind: "string", required: false, about: "Only entries of this type" },
-            Parameter { name: "format", kind: "string", required: false, about: "json (default) or csv" },
+            csv::FORMAT,
         ],
         body: &[],
         answer: "account_id, items, limit, next_before; or a CSV file",
@@ -228,10 +227,9 @@ const KINDS: [Kind; 8] = [
 fn ledger(api: &Api, call: &Call<'_>) -> Answer {
     let account_id = call.account_id()?;
     let mut query = call.query();
-    let limit = query.integer("limit", LIMIT_DEFAULT, 1..=LIST_ROWS_MAX);
     let before = query.optional_integer("before", 1..=i64::MAX);
     let kind = query.word("type", "", &KINDS.map(Kind::as_str));
-    let format = query.word("format", "json", &["json", "csv"]);
+    let (is_csv, limit) = csv::format_and_limit(&mut query);
     query.finish()?;
     hold_to(call, &account_id, "You can only view your own transactions")?;
     let kind = KINDS.into_iter().find(|known| known.as_str() == kind);
@@ -239,8 +237,8 @@ fn ledger(api: &Api, call: &Call<'_>) -> Answer {
         market::accounts::get(connection, &account_id)?;
         Ok(transactions::of_account(connection, &account_id, kind, before, limit)?)
     })?;
-    if format == "csv" {
-        return Ok(csv(&account_id, &entries));
+    if is_csv {
+        return Ok(as_file(&account_id, &entries));
     }
     let is_full = i64::try_from(entries.len()).is_ok_and(|count| count == limit);
     let next_before = entries.last().filter(|_| is_full).map(|entry| entry.transaction_id);
@@ -257,30 +255,21 @@ fn ledger(api: &Api, call: &Call<'_>) -> Answer {
     super::json(&Ledger { account_id, items, limit, next_before })
 }
 
-fn csv(account: &AccountId, entries: &[Entry]) -> Response {
-    let mut text = String::from("transaction_id,created_at,type,amount,balance_after,lease_id,note\r\n");
+fn as_file(account: &AccountId, entries: &[Entry]) -> Response {
+    let mut table =
+        Table::new(&["transaction_id", "created_at", "type", "amount", "balance_after", "lease_id", "note"]);
     for entry in entries {
-        let Entry { transaction_id, kind, amount, balance_after, lease_id, note, created_at, .. } = entry;
-        let (kind, seconds) = (kind.as_str(), created_at.seconds());
-        let lease = cell(lease_id.as_ref().map_or("", LeaseId::as_str));
-        let note = cell(note.as_deref().unwrap_or_default());
-        writeln!(text, "{transaction_id},{seconds:.6},{kind},{amount},{balance_after},{lease},{note}\r")
-            .expect("writing to a String does not fail");
+        table.row([
+            Cell::plain(entry.transaction_id),
+            Cell::plain(format!("{:.6}", entry.created_at.seconds())),
+            Cell::plain(entry.kind.as_str()),
+            Cell::plain(entry.amount),
+            Cell::plain(entry.balance_after),
+            Cell::text(entry.lease_id.as_ref().map_or("", LeaseId::as_str)),
+            Cell::text(entry.note.as_deref().unwrap_or_default()),
+        ]);
     }
-    // An id's alphabet holds nothing that ends a quoted string or a path; a colon is not for files.
-    let file = account.as_str().replace(':', "_");
-    Response::from_data("text/csv; charset=utf-8", text)
-        .with_additional_header("Content-Disposition", format!("attachment; filename=\"{file}.csv\""))
-}
-
-/// A text as a cell that no spreadsheet takes for a formula.
-fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let guard = if is_formula { "'" } else { "" };
-    if is_formula || text.contains(['"', ',', '\n', '\r']) {
-        return format!("\"{guard}{}\"", text.replace('"', "\"\""));
-    }
-    text.to_owned()
+    table.into_response(account.as_str())
 }
 
 fn list_settlements(api: &Api, call: &Call<'_>) -> Answer {

@@ -1,16 +1,6 @@
 use serde_json::json;
 
-use super::cell;
 use crate::api::testing::{ADMIN, House};
-
-#[test]
-fn cells_are_quoted_and_never_formulas() {
-    assert_eq!(cell("earnings of the wallet's worker"), "earnings of the wallet's worker");
-    assert_eq!(cell("a,\"b\""), "\"a,\"\"b\"\"\"");
-    assert_eq!(cell("=1+1"), "\"'=1+1\"");
-    assert_eq!(cell("@SUM(A1)"), "\"'@SUM(A1)\"");
-    assert_eq!(cell("-2\n"), "\"'-2\n\"");
-}
 
 const BALANCE: &str = "/api/accounts/consumer-1/balance";
 const DEPOSIT: &str = "/api/accounts/consumer-1/deposit";

@@ -24,6 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
                 required: false,
                 about: "Only this lease's; the limit is then 1000 by default",
             },
+            Parameter { name: "worker_id", kind: "string", required: false, about: "Only this worker's" },
             LIMIT,
             OFFSET,
         ],
@@ -50,13 +51,15 @@ pub(super) const ROUTES: &[Route] = &[
 fn list(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let lease = query.short_text("lease_id", ID_LENGTH_MAX);
+    let worker = query.short_text("worker_id", ID_LENGTH_MAX);
     let limit_default = if lease.is_some() { LIST_ROWS_MAX } else { LIMIT_DEFAULT };
     let limit = query.integer("limit", limit_default, 1..=LIST_ROWS_MAX);
     let offset = query.integer("offset", 0, 0..=i64::MAX);
     query.finish()?;
-    match lease {
-        Some(lease) => of_lease(api, call, &lease, limit, offset),
-        None => {
+    match (lease, worker) {
+        (Some(lease), _) => of_lease(api, call, &lease, limit, offset),
+        (None, Some(worker)) => of_worker(api, call, &worker, limit, offset),
+        (None, None) => {
             let viewer = Viewer::of(call);
             let slice = api.store.read::<_, ApiError, _>(|connection| {
                 let page = blocks::page(connection, limit, offset)?;
@@ -82,6 +85,19 @@ fn of_lease(api: &Api, call: &Call<'_>, lease: &str, limit: i64, offset: i64) ->
         Ok(found.iter().map(|block| BlockView::new(block, shown)).collect::<Vec<_>>())
     })?;
     json(&views)
+}
+
+fn of_worker(api: &Api, call: &Call<'_>, worker: &str, limit: i64, offset: i64) -> Answer {
+    let Ok(worker) = worker.parse::<WorkerId>() else {
+        return json(&Slice::<BlockView> { items: Vec::new(), total: 0, limit, offset });
+    };
+    let viewer = Viewer::of(call);
+    let slice = api.store.read::<_, ApiError, _>(|connection| {
+        let page = blocks::of_worker(connection, &worker, limit, offset)?;
+        let items = BlockView::page(connection, &viewer, &page)?;
+        Ok(Slice { items, total: blocks::count_of_worker(connection, &worker)?, limit, offset })
+    })?;
+    json(&slice)
 }
 
 fn self_mined(api: &Api, call: &Call<'_>) -> Answer {

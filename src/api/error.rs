@@ -17,18 +17,20 @@ use crate::store::StoreError;
 pub struct ApiError {
     status: u16,
     detail: Value,
+    // In a box: an error goes up through many returns.
+    fact: Option<Box<(&'static str, Value)>>,
     headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
 }
 
 impl ApiError {
     /// An error with a text.
     pub fn new(status: u16, detail: impl Into<String>) -> Self {
-        ApiError { status, detail: Value::String(detail.into()), headers: Vec::new() }
+        ApiError { status, detail: Value::String(detail.into()), fact: None, headers: Vec::new() }
     }
 
     /// 422 with the list of what did not validate.
     pub fn validation(problems: Vec<Value>) -> Self {
-        ApiError { status: 422, detail: Value::Array(problems), headers: Vec::new() }
+        ApiError { status: 422, detail: Value::Array(problems), fact: None, headers: Vec::new() }
     }
 
     /// 500; the cause goes to the log alone.
@@ -41,6 +43,13 @@ impl ApiError {
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with a field beside `detail`, for programs.
+    #[must_use]
+    pub fn with_fact(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fact = Some(Box::new((name, value.into())));
         self
     }
 
@@ -58,7 +67,12 @@ impl ApiError {
 
     /// As a response.
     pub fn into_response(self) -> Response {
-        let mut response = http::json(self.status, json!({ "detail": self.detail }).to_string());
+        let mut body = json!({ "detail": self.detail });
+        if let Some(fact) = self.fact {
+            let (name, value) = *fact;
+            body[name] = value;
+        }
+        let mut response = http::json(self.status, body.to_string());
         response.headers.extend(self.headers);
         response
     }
@@ -71,10 +85,14 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid(_) => 400,
             Refusal::Forbidden(_) => 403,
             Refusal::Insufficient { .. } => 402,
+            Refusal::PriceChanged { .. } => 409,
             Refusal::Store(_) => 503,
         };
         match refusal {
             Refusal::Store(error) => error.into(),
+            Refusal::PriceChanged { price_per_min } => {
+                ApiError::new(status, refusal.to_string()).with_fact("price_per_min", json!(price_per_min))
+            }
             other => ApiError::new(status, other.to_string()),
         }
     }

@@ -104,6 +104,11 @@ impl Body {
         if self.object.contains_key(name) { self.number(name) } else { default }
     }
 
+    /// A number that may be missing or null.
+    pub fn optional_number(&mut self, name: &str) -> Option<f64> {
+        self.is_given(name).then(|| self.number(name))
+    }
+
     /// A whole number that must be there; texts and floats without a fraction are taken.
     pub fn integer(&mut self, name: &str) -> i64 {
         let Some(value) = self.object.get(name).cloned() else { return self.missing(name) };

@@ -7,10 +7,11 @@ use super::privacy::Viewer;
 use super::router::{Method, Parameter, Route};
 use super::views::{BlockView, LeaseView, SettlementView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, json};
+use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::LIST_ROWS_MAX;
 use crate::market;
 use crate::store::leases::{self, LeaseState};
-use crate::store::{blocks, settlements};
+use crate::store::{blocks, settlements, workers};
 
 /// Rows of a list when nobody says how many (contract: rest.md).
 pub(super) const LIMIT_DEFAULT: i64 = 50;
@@ -32,6 +33,12 @@ pub(super) const ROUTES: &[Route] = &[
                 kind: "string",
                 required: false,
                 about: "active, completed or cancelled; all by default",
+            },
+            Parameter {
+                name: "worker_id",
+                kind: "string",
+                required: false,
+                about: "Only this worker's, in all states",
             },
             LIMIT,
             OFFSET,
@@ -65,9 +72,13 @@ pub(super) const ROUTES: &[Route] = &[
 fn list(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let wanted = query.optional_text("state");
+    let worker = query.short_text("worker_id", ID_LENGTH_MAX);
     let limit = query.integer("limit", LIMIT_DEFAULT, 1..=LIST_ROWS_MAX);
     let offset = query.integer("offset", 0, 0..=i64::MAX);
     query.finish()?;
+    if let Some(worker) = worker {
+        return of_worker(api, call, &worker, limit, offset);
+    }
     let states = [LeaseState::Active, LeaseState::Completed, LeaseState::Cancelled];
     let state = wanted.as_ref().map(|text| states.iter().find(|state| state.as_str() == text));
     // A state that no lease is ever in.
@@ -80,6 +91,19 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
         let page = leases::page(connection, state, limit, offset)?;
         let items = LeaseView::page(connection, &api.fleet, &viewer, &page, call.now)?;
         Ok(Slice { items, total: leases::count(connection, state)?, limit, offset })
+    })?;
+    json(&slice)
+}
+
+fn of_worker(api: &Api, call: &Call<'_>, worker: &str, limit: i64, offset: i64) -> Answer {
+    let viewer = Viewer::of(call);
+    let slice = api.store.read::<_, ApiError, _>(|connection| {
+        // What is no id, or nobody's, has no leases.
+        let known = worker.parse().ok().map(|id| workers::get(connection, &id)).transpose()?.flatten();
+        let Some(worker) = known else { return Ok(Slice { items: Vec::new(), total: 0, limit, offset }) };
+        let page = leases::of_worker(connection, &worker.worker_id, limit, offset)?;
+        let items = LeaseView::page(connection, &api.fleet, &viewer, &page, call.now)?;
+        Ok(Slice { items, total: worker.leases_total, limit, offset })
     })?;
     json(&slice)
 }

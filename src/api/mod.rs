@@ -9,11 +9,13 @@ mod auth;
 mod blocks;
 mod call;
 mod chain;
+mod csv;
 mod error;
 mod history;
 mod idempotency;
 mod input;
 mod keys;
+mod lease_page;
 mod leases;
 pub mod live_feed;
 mod marketplace;
@@ -57,6 +59,7 @@ use serde::Serialize;
 pub use access::Access;
 pub use call::Call;
 pub use error::ApiError;
+pub use pages::Pages;
 pub use router::{Method, Parameter, Route};
 pub use state::State;
 
@@ -117,13 +120,15 @@ pub struct Api {
     pub api_port: u16,
     /// The host (and port) that sign-in messages (EIP-4361) must be for, when the operator has said.
     pub sign_in_domain: Option<String>,
+    /// The pages for browsers.
+    pub pages: Pages,
     /// What the API itself remembers.
     pub state: State,
 }
 
 /// Answers every request of the platform's HTTP port.
 pub fn handler(api: Arc<Api>) -> Arc<http::Handler> {
-    pages::prepare();
+    Pages::prepare();
     let router = Router::new();
     http::handler(move |request| answer(&api, &router, request))
 }
@@ -140,10 +145,13 @@ fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
     if request.raw_url().split('?').next() == Some(live_feed::PATH) {
         return live_feed::reply(api, request);
     }
-    if let Some(page) = pages::find(request) {
+    if let Some(page) = api.pages.find(request) {
         return page.into();
     }
-    let response = respond(api, router, request).unwrap_or_else(ApiError::into_response);
+    let response = respond(api, router, request).unwrap_or_else(|error| {
+        let page = (error.status() == 404).then(|| api.pages.fallback(request)).flatten();
+        page.unwrap_or_else(|| error.into_response())
+    });
     api.state.answers.count(response.status_code);
     response.into()
 }
@@ -170,6 +178,7 @@ const RESOURCES: &[&[Route]] = &[
     accounts::ROUTES,
     rentals::ROUTES,
     leases::ROUTES,
+    lease_page::ROUTES,
     blocks::ROUTES,
     workers::ROUTES,
     marketplace::ROUTES,

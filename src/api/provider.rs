@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
+use super::csv::{self, Table};
+use super::leases::{LIMIT, OFFSET};
 use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Row};
 use super::router::{Method, Parameter, Route};
@@ -11,7 +12,6 @@ use super::views::{SettlementView, rounded};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::auth::Caller;
 use crate::base::ids::ID_LENGTH_MAX;
-use crate::base::limits::LIST_ROWS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::Actor;
 use crate::store::accounts::{self, Origin};
@@ -48,8 +48,8 @@ pub(super) const ROUTES: &[Route] = &[
     get(
         "/api/provider/earnings",
         "What a provider's leases paid, newest first",
-        &[PROVIDER, LIMIT, OFFSET],
-        "earnings (settlements), total, limit, offset",
+        &[PROVIDER, LIMIT, OFFSET, csv::FORMAT],
+        "earnings (settlements), total, limit, offset; or a CSV file",
         earnings,
     ),
     get(
@@ -162,7 +162,7 @@ fn dashboard(api: &Api, call: &Call<'_>) -> Answer {
                 leases::count_active_of_wallet(connection, address)?,
             ),
         };
-        let hashrate: f64 = ids.iter().filter_map(|id| api.fleet.get(id)).map(|live| live.hashrate).sum();
+        let hashrate: f64 = ids.iter().map(|id| online_hashrate(api, id, call.now)).sum();
         Ok(Dashboard {
             provider_id: name,
             worker_count: ids.len(),
@@ -173,6 +173,11 @@ fn dashboard(api: &Api, call: &Call<'_>) -> Answer {
         })
     })?;
     json(&dashboard)
+}
+
+/// What a worker does now: one that is away keeps its last figure, which counts for nothing.
+fn online_hashrate(api: &Api, id: &WorkerId, now: Timestamp) -> f64 {
+    api.fleet.get(id).filter(|live| live.is_online(now)).map_or(0.0, |live| live.hashrate)
 }
 
 #[derive(Serialize)]
@@ -187,7 +192,7 @@ struct Payments<'a> {
 fn earnings(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let named = query.short_text("provider_id", ID_LENGTH_MAX);
-    let limit = query.integer("limit", LIMIT_DEFAULT, 1..=LIST_ROWS_MAX);
+    let (is_csv, limit) = csv::format_and_limit(&mut query);
     let offset = query.integer("offset", 0, 0..=i64::MAX);
     query.finish()?;
     let Provider { name, holding } = Provider::of(api, call, named)?;
@@ -204,7 +209,14 @@ fn earnings(api: &Api, call: &Call<'_>) -> Answer {
             ),
         })
     })?;
-    let earnings = rows.into_iter().map(|row| SettlementView::new(row, true)).collect();
+    let earnings: Vec<_> = rows.into_iter().map(|row| SettlementView::new(row, true)).collect();
+    if is_csv {
+        let mut table = Table::new(&SettlementView::COLUMNS);
+        for row in &earnings {
+            table.row(row.cells());
+        }
+        return Ok(table.into_response("earnings"));
+    }
     json(&Payments { provider_id: &name, earnings, total, limit, offset })
 }
 

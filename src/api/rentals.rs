@@ -37,6 +37,12 @@ const RENT_BODY: &[Parameter] = &[
         required: false,
         about: "A certain worker; any by default",
     },
+    Parameter {
+        name: "expected_price_per_min",
+        kind: "number",
+        required: false,
+        about: "The price that was shown: at another one 409 with `price_per_min`, and nothing is rented",
+    },
 ];
 const STOP_BODY: &[Parameter] =
     &[Parameter { name: "lease_id", kind: "string", required: true, about: "The lease to stop" }];
@@ -113,7 +119,12 @@ fn rent(api: &Api, call: &Call<'_>) -> Answer {
     let address = body.text_or("consumer_address", "");
     let duration_sec = body.integer_or("duration_sec", 3600);
     let worker = body.optional_text("worker_id");
+    let expected = body.optional_number("expected_price_per_min");
     body.finish()?;
+    let expected_price = expected
+        .map(Amount::from_f64)
+        .transpose()
+        .map_err(|error| ApiError::new(400, format!("expected_price_per_min {error}")))?;
     let request = RentRequest {
         consumer: renter(call, &consumer)?,
         address: optional_address(&address)?,
@@ -121,6 +132,7 @@ fn rent(api: &Api, call: &Call<'_>) -> Answer {
         worker: worker
             .map(|id| id.parse().map_err(|_| ApiError::new(404, "No available workers")))
             .transpose()?,
+        expected_price,
     };
     let (fleet, now) = (api.fleet.clone(), call.now);
     once(api, call, move |scope| Ok(Rented::from(leases::rent(scope, &fleet, &request, now)?)))

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
+use super::csv::{self, Table};
+use super::leases::{LIMIT, OFFSET};
 use super::router::{Method, Parameter, Route};
 use super::views::{LeaseView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::auth::{ADMINISTRATOR_ID, Caller};
-use crate::base::limits::LIST_ROWS_MAX;
 use crate::base::{AccountId, Amount};
 use crate::store::leases::{self, LeaseState};
 use crate::store::settlements;
@@ -37,9 +37,10 @@ pub(super) const ROUTES: &[Route] = &[
             },
             LIMIT,
             OFFSET,
+            csv::FORMAT,
         ],
         body: &[],
-        answer: "items, total, limit, offset",
+        answer: "items, total, limit, offset; or a CSV file",
         handle: list,
     },
 ];
@@ -75,7 +76,7 @@ fn stats(api: &Api, call: &Call<'_>) -> Answer {
 fn list(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let state = query.optional_text("state");
-    let limit = query.integer("limit", LIMIT_DEFAULT, 1..=LIST_ROWS_MAX);
+    let (is_csv, limit) = csv::format_and_limit(&mut query);
     let offset = query.integer("offset", 0, 0..=i64::MAX);
     query.finish()?;
     let renter = renter(call)?;
@@ -100,6 +101,13 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
         };
         Ok(Slice { items: rows.iter().map(view).collect(), total, limit, offset })
     })?;
+    if is_csv {
+        let mut table = Table::new(&LeaseView::COLUMNS);
+        for lease in &slice.items {
+            table.row(lease.cells());
+        }
+        return Ok(table.into_response("leases"));
+    }
     json(&slice)
 }
 

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::metrics;
 use super::openapi;
-use super::pages;
 use super::router::{Method, Route};
 use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{AuthError, Caller};
@@ -82,7 +81,7 @@ struct Banner {
 
 /// The most asked for of all: no database here.
 fn root(api: &Api, call: &Call<'_>) -> Answer {
-    if let Some(page) = pages::landing(call.request) {
+    if let Some(page) = api.pages.landing(call.request) {
         return Ok(page);
     }
     let banner = super::json(&Banner {

@@ -129,6 +129,7 @@ impl House {
             mqtt_port: 1883,
             api_port: 8080,
             sign_in_domain: None,
+            pages: super::Pages::Embedded,
             state: State::default(),
         };
         House {

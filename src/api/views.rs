@@ -5,6 +5,7 @@ use serde::Serialize;
 use rusqlite::Connection;
 
 use super::ApiError;
+use super::csv::Cell;
 use super::privacy::Viewer;
 use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
@@ -28,6 +29,34 @@ pub struct SettlementView {
 }
 
 impl SettlementView {
+    /// The columns of [`SettlementView::cells`].
+    pub const COLUMNS: [&str; 9] = [
+        "settled_at",
+        "lease_id",
+        "worker_id",
+        "consumer_id",
+        "duration_sec",
+        "blocks_found",
+        "total_cost",
+        "platform_fee",
+        "provider_payment",
+    ];
+
+    /// As a row of a file.
+    pub fn cells(&self) -> [Cell; 9] {
+        [
+            Cell::plain(format!("{:.6}", self.settled_at.seconds())),
+            Cell::text(self.lease_id.as_str()),
+            Cell::text(self.worker_id.as_str()),
+            Cell::text(&self.consumer_id),
+            Cell::plain(self.duration_sec),
+            Cell::plain(self.blocks_found),
+            Cell::plain(self.total_cost),
+            Cell::plain(self.platform_fee),
+            Cell::plain(self.provider_payment),
+        ]
+    }
+
     /// How a settlement looks; unless it is `shown`, without the renter.
     pub fn new(settlement: Settlement, shown: bool) -> Self {
         let total_cost = settlement.total_cost.shown();
@@ -69,9 +98,47 @@ pub struct LeaseView {
     interrupted_sec: f64,
     cost_so_far: Amount,
     held: Amount,
+    advertised_hashrate: f64,
 }
 
 impl LeaseView {
+    /// The columns of [`LeaseView::cells`].
+    pub const COLUMNS: [&str; 13] = [
+        "lease_id",
+        "worker_id",
+        "state",
+        "created_at",
+        "ended_at",
+        "duration_sec",
+        "elapsed_sec",
+        "interrupted_sec",
+        "blocks_found",
+        "avg_hashrate",
+        "price_per_min",
+        "cost",
+        "consumer_address",
+    ];
+
+    /// As a row of a file.
+    pub fn cells(&self) -> [Cell; 13] {
+        let ended_at = self.ended_at.map(|at| format!("{:.6}", at.seconds()));
+        [
+            Cell::text(self.lease_id.as_str()),
+            Cell::text(self.worker_id.as_str()),
+            Cell::plain(self.state),
+            Cell::plain(format!("{:.6}", self.created_at.seconds())),
+            Cell::plain(ended_at.unwrap_or_default()),
+            Cell::plain(self.duration_sec),
+            Cell::plain(self.elapsed_sec),
+            Cell::plain(self.interrupted_sec),
+            Cell::plain(self.blocks_found),
+            Cell::plain(self.avg_hashrate),
+            Cell::plain(self.price_per_min),
+            Cell::plain(self.cost_so_far),
+            Cell::text(&self.consumer_address),
+        ]
+    }
+
     /// How a lease looks now; `live` is what is known of its worker, `shown` whether all of it is.
     pub fn new(lease: &Lease, live: Option<&Live>, now: Timestamp, shown: bool) -> Self {
         let text = |text: &str| if shown { text.to_owned() } else { String::new() };
@@ -100,6 +167,7 @@ impl LeaseView {
             interrupted_sec: seconds(interrupted),
             cost_so_far: cost_so_far(lease, live, now),
             held: lease.hold,
+            advertised_hashrate: rounded(lease.advertised_hashrate, 2),
         }
     }
 

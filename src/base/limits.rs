@@ -180,6 +180,8 @@ pub const PENDING_BLOCKS_QUEUED_MAX: usize = 256;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// Rows of one page of a limit/offset list.
 pub const LIST_ROWS_MAX: i64 = 1000;
+/// Rows of one exported file, 2 MB; more are had by asking on from its last row.
+pub const EXPORT_ROWS_MAX: i64 = 10_000;
 /// Samples of one answer with the fleet's hashrate: 1 MB, and a day of three workers.
 pub const HISTORY_ROWS_MAX: i64 = 10_000;
 /// Stretches and periods of that history that are kept encoded or summed: the app uses three.
@@ -260,6 +262,57 @@ pub const WORKER_MESSAGES_QUEUED_MAX: usize = 64;
 /// has it, and the platform finds it there by its prefix).
 pub const WORKER_BLOCKS_QUEUED_MAX: usize = 4096;
 
+// --- the gateway to a The Block node ------------------------------------------------------------
+
+/// A call to the node, from connecting to the answer's last byte (contract: block-buster.md).
+pub const GATEWAY_CALL_TIME_MAX: Duration = Duration::from_secs(2);
+/// An answer of the node: 512 receipts have 0.3 MiB, thousands of peers 2.
+pub const GATEWAY_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What is kept of the node's words in an error.
+pub const GATEWAY_ERROR_CHARS_MAX: usize = 200;
+/// Calls in any [`GATEWAY_CALLS_WINDOW`], whoever asks: a tenth of what the node bans for.
+pub const GATEWAY_CALLS_MAX: usize = 10;
+/// A second, and what calls may come closer together on their way.
+pub const GATEWAY_CALLS_WINDOW: Duration = Duration::from_millis(1050);
+/// Calls without an answer that open the breaker.
+pub const GATEWAY_BREAKER_FAILURES: u32 = 3;
+/// Between two calls while the breaker is open.
+pub const GATEWAY_PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// No calls after the node said that there are too many (contract: block-buster.md).
+pub const GATEWAY_BAN_TIME: Duration = Duration::from_secs(60);
+/// How long a method that the node lacks is not asked for again.
+pub const GATEWAY_MISSING_TIME: Duration = Duration::from_secs(10);
+/// How long old data is shown (contract: block-buster.md).
+pub const GATEWAY_KEPT_TIME: Duration = Duration::from_secs(60);
+/// Failed calls remembered: five minutes of as many as there can be.
+pub const GATEWAY_ERRORS_KEPT_MAX: usize = 3000;
+/// Receipts of one answer (contract: block-buster.md), and so all that are kept.
+pub const GATEWAY_RECEIPTS_MAX: usize = 512;
+/// Operations shown (contract: block-buster.md).
+pub const GATEWAY_OPERATIONS_MAX: usize = 50;
+/// Full checks that wait for the same round; a further one is told at once what is known.
+pub const GATEWAY_WAITERS_MAX: usize = 64;
+/// How long a full check waits for a slow node.
+pub const GATEWAY_CHECK_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long a call that is passed on waits for its turn and its answer.
+pub const GATEWAY_PASSED_TIME_MAX: Duration = Duration::from_secs(4);
+/// Full checks and passed calls waiting for the poller; when full they are refused.
+pub const GATEWAY_JOBS_QUEUED_MAX: usize = 8;
+/// Connections of each of the three ports.
+pub const GATEWAY_CONNECTIONS_MAX: usize = 1024;
+/// Connections of the embedded node: the gateway has one.
+pub const GATEWAY_DEMO_CONNECTIONS_MAX: usize = 16;
+/// WebSocket clients, on all ports together; the next is closed with 1013.
+pub const GATEWAY_SOCKETS_MAX: usize = 600;
+/// Frames waiting for one client, which are shared; when full the oldest goes.
+pub const GATEWAY_FRAMES_QUEUED_MAX: usize = 16;
+/// Answers to one client's messages that wait; when full a further one is forgotten.
+pub const GATEWAY_CONTROLS_QUEUED_MAX: usize = 32;
+/// A client's message (contract: block-buster.md).
+pub const GATEWAY_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// The configuration file: three lines.
+pub const GATEWAY_FILE_BYTES_MAX: u64 = 64 * 1024;
+
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
@@ -272,6 +325,8 @@ const _: () = {
     assert!(HTTP_CHUNK_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX, "a chunk's line fits the buffer");
     assert!(LIVE_PING_TIME.as_secs() * 2 < LIVE_SILENCE_TIME_MAX.as_secs(), "two pings before the end");
     assert!(PAGE_ROWS_MAX <= LIST_ROWS_MAX);
+    assert!(GATEWAY_SOCKETS_MAX < GATEWAY_CONNECTIONS_MAX, "sockets leave room for requests");
+    assert!(GATEWAY_OPERATIONS_MAX <= GATEWAY_RECEIPTS_MAX);
     assert!(
         LIVE_DELTA_TIME.as_millis() as usize * LIVE_RESUME_DELTAS_MAX
             >= LIVE_RESUME_TIME.as_millis() as usize,

@@ -68,6 +68,9 @@ pub(super) struct Platform {
     /// Host that sign-in messages (EIP-4361) must name, such as market.example; any host without.
     #[arg(long, env = "XENBLOCKS_SIGN_IN_DOMAIN", value_name = "HOST")]
     pub sign_in_domain: Option<String>,
+    /// Folder to read the web app from, anew for each request, instead of the embedded files.
+    #[arg(long, env = "XENBLOCKS_STATIC_DIR", value_name = "DIR")]
+    pub static_dir: Option<PathBuf>,
     /// Text that makes a hash a block, beside XUNI and a digit.
     #[arg(long, env = "XENBLOCKS_BLOCK_MARKER", default_value = "XEN11", value_name = "TEXT")]
     pub block_marker: Marker,
@@ -135,6 +138,7 @@ impl Platform {
             jwt_secret_file: self.jwt_secret_file,
             admin_key_file: self.admin_key_file,
             sign_in_domain: self.sign_in_domain,
+            static_dir: self.static_dir,
             marker: self.block_marker,
             require_pow: self.require_pow,
             chain: (!self.no_chain).then_some(chain),

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bench;
+mod block_buster;
 mod blocks;
 mod books;
 mod chain;
@@ -66,6 +67,8 @@ enum Command {
     Worker(miner::Arguments),
     /// Run the simulated chain alone.
     Chain(chain::Arguments),
+    /// Run the dashboard gateway to a The Block node.
+    BlockBuster(block_buster::Arguments),
     /// Run simulated workers that take leases and report blocks.
     Simulate(simulators::Simulate),
     /// Run a varied fleet of simulated rigs that come and go.
@@ -99,6 +102,8 @@ pub enum CliError {
     #[error(transparent)]
     Market(#[from] crate::market::Refusal),
     #[error(transparent)]
+    BlockBuster(#[from] crate::block_buster::BlockBusterError),
+    #[error(transparent)]
     Http(#[from] crate::http::HttpError),
     #[error(transparent)]
     Sim(#[from] crate::sim::SimError),
@@ -131,6 +136,7 @@ pub fn run() -> Result<(), CliError> {
         Command::Simulate(arguments) => simulators::simulate(arguments),
         Command::Fleet(arguments) => simulators::fleet(arguments),
         Command::Chain(arguments) => chain::run(arguments),
+        Command::BlockBuster(arguments) => block_buster::run(arguments),
         Command::Seed(arguments) => books::seed(arguments),
         Command::Audit(arguments) => books::audit(arguments),
         Command::Backup(arguments) => books::backup(arguments),

@@ -118,6 +118,7 @@ impl Platform {
             address: None,
             duration_sec,
             worker: Some(worker.parse().unwrap()),
+            expected_price: None,
         };
         let (fleet, now) = (self.fleet.clone(), self.clock.now());
         let job = move |scope: &mut crate::market::Scope<'_>| rent(scope, &fleet, &request, now);

@@ -1,5 +1,7 @@
 //! Leases: rent, extend, stop, expire, and what happens while a worker is away.
 
+use rusqlite::Connection;
+
 use crate::base::limits::LEASE_SECONDS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
@@ -26,6 +28,8 @@ pub struct RentRequest {
     pub duration_sec: i64,
     /// A certain worker; else the one registered first that fits.
     pub worker: Option<WorkerId>,
+    /// The price that the renter was shown; at another one nothing is rented.
+    pub expected_price: Option<Amount>,
 }
 
 /// Rents a worker: the lease and the hold in one transaction, the worker is told after it.
@@ -44,6 +48,9 @@ pub fn rent(
         )
     })?;
     let worker = matching::choose(scope, fleet, request.worker.as_ref(), request.duration_sec, now)?;
+    if request.expected_price.is_some_and(|price| price != worker.price_per_min) {
+        return Err(Refusal::PriceChanged { price_per_min: worker.price_per_min });
+    }
     let need = hold(worker.price_per_min, request.duration_sec);
     if consumer.available() < need {
         return Err(Refusal::Insufficient { have: consumer.available(), need });
@@ -68,6 +75,7 @@ pub fn rent(
         blocks_found: 0,
         hashrate_sum: 0.0,
         hashrate_samples: 0,
+        advertised_hashrate: fleet.get(&worker.worker_id).map_or(worker.hashrate, |live| live.hashrate),
     };
     leases::insert(scope, &lease)?;
     accounts::add_to_held(scope, &lease.consumer_id, need)?;
@@ -99,12 +107,7 @@ pub fn extend(
     if lease.ends_at <= now {
         return Err(Refusal::not_found(NOT_ACTIVE));
     }
-    check_length(more_sec)?;
-    let duration_sec = lease.duration_sec.saturating_add(more_sec);
-    check_length(duration_sec)?;
-    let worker = worker_of(scope, &lease)?;
-    matching::check_duration(&worker, duration_sec)?;
-    let new_hold = hold(lease.price_per_min, duration_sec);
+    let (duration_sec, new_hold) = extended(scope, &lease, more_sec)?;
     let need = new_hold - lease.hold;
     let consumer = super::accounts::get(scope, &lease.consumer_id)?;
     if consumer.available() < need {
@@ -120,6 +123,15 @@ pub fn extend(
         duration_sec,
     });
     Ok(lease)
+}
+
+/// The length in seconds and the hold that a lease would have when made longer.
+pub fn extended(connection: &Connection, lease: &Lease, more_sec: i64) -> Result<(i64, Amount), Refusal> {
+    check_length(more_sec)?;
+    let duration_sec = lease.duration_sec.saturating_add(more_sec);
+    check_length(duration_sec)?;
+    matching::check_duration(&worker_of(connection, lease)?, duration_sec)?;
+    Ok((duration_sec, hold(lease.price_per_min, duration_sec)))
 }
 
 /// Stops a lease and settles it. Its renter, its provider and administrators may.
@@ -209,8 +221,8 @@ fn active(scope: &Scope<'_>, id: &LeaseId) -> Result<Lease, Refusal> {
     lease.ok_or_else(|| Refusal::not_found(NOT_ACTIVE))
 }
 
-fn worker_of(scope: &Scope<'_>, lease: &Lease) -> Result<Worker, Refusal> {
-    Ok(workers::get(scope, &lease.worker_id)?.expect("a lease references its worker"))
+fn worker_of(connection: &Connection, lease: &Lease) -> Result<Worker, Refusal> {
+    Ok(workers::get(connection, &lease.worker_id)?.expect("a lease references its worker"))
 }
 
 fn check_length(duration_sec: i64) -> Result<(), Refusal> {
@@ -220,7 +232,8 @@ fn check_length(duration_sec: i64) -> Result<(), Refusal> {
     Err(Refusal::invalid(format!("duration_sec must lie between 1 and {LEASE_SECONDS_MAX}")))
 }
 
-fn ends_at(created_at: Timestamp, duration_sec: i64) -> Timestamp {
+/// When a lease of this length ends.
+pub fn ends_at(created_at: Timestamp, duration_sec: i64) -> Timestamp {
     Timestamp::from_micros(created_at.micros() + duration_sec * MICROS_PER_SECOND)
 }
 

@@ -25,6 +25,12 @@ pub enum Refusal {
         /// What it would take.
         need: Amount,
     },
+    /// Not at the price that was shown.
+    #[error("The price has changed: {price_per_min} per minute now; look again and confirm")]
+    PriceChanged {
+        /// What it is now.
+        price_per_min: Amount,
+    },
     /// The database failed; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),

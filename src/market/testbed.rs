@@ -106,6 +106,7 @@ impl Bed {
             address: None,
             duration_sec,
             worker: worker.map(|id| id.parse().unwrap()),
+            expected_price: None,
         };
         self.write(move |scope, fleet, now| leases::rent(scope, fleet, &request, now))
     }

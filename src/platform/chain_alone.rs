@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, bounded};
 
 use super::{ChainConfig, StartError};
-use crate::api::{self, Api, WorkerLink};
+use crate::api::{self, Api, Pages, WorkerLink};
 use crate::auth::{Auth, JwtSecret, Mode};
 use crate::base::limits::EVENTS_QUEUED_MAX;
 use crate::base::thread::{Death, deathwatch, spawn};
@@ -68,6 +68,7 @@ impl ChainAlone {
             mqtt_port: 0,
             api_port: listener.local_addr().port(),
             sign_in_domain: None,
+            pages: Pages::Embedded,
             state: api::State::default(),
         };
         let http = listener.serve(&watch, api::chain_handler(Arc::new(api)))?;

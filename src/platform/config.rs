@@ -51,6 +51,8 @@ pub struct Config {
     pub admin_key_file: Option<PathBuf>,
     /// The host that sign-in messages must name; any when `None`.
     pub sign_in_domain: Option<String>,
+    /// A folder to read pages from, instead of the embedded ones.
+    pub static_dir: Option<PathBuf>,
     /// What a block's hash must contain.
     pub marker: Marker,
     /// Count only blocks whose hash recomputes; always so in closed mode.

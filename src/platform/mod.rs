@@ -26,7 +26,7 @@ pub use chain_alone::ChainAlone;
 pub use config::{AuthMode, ChainConfig, Config};
 pub use error::StartError;
 
-use crate::api::{self, Api};
+use crate::api::{self, Api, Pages};
 use crate::auth::{Auth, Mode};
 use crate::base::limits::{EVENTS_QUEUED_MAX, INGEST_QUEUED_MAX, PENDING_BLOCKS_QUEUED_MAX};
 use crate::base::thread::{Death, deathwatch};
@@ -100,6 +100,7 @@ impl Platform {
             mqtt_port: mqtt_addr.port(),
             api_port: listener.local_addr().port(),
             sign_in_domain: config.sign_in_domain.clone(),
+            pages: Pages::of(config.static_dir.clone()),
             state: api::State::default(),
         });
 

@@ -90,6 +90,23 @@ pub fn of_lease(connection: &Connection, lease: &LeaseId, limit: i64, offset: i6
         .collect()
 }
 
+/// A page of a worker's blocks, newest first.
+pub fn of_worker(connection: &Connection, worker: &WorkerId, limit: i64, offset: i64) -> Result<Vec<Block>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM blocks WHERE worker_id = ?1 ORDER BY block_seq DESC LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((worker, limit, offset), from_row)?
+        .collect()
+}
+
+/// Number of a worker's blocks.
+pub fn count_of_worker(connection: &Connection, worker: &WorkerId) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM blocks WHERE worker_id = ?1")?
+        .query_row([worker], |row| row.get(0))
+}
+
 /// A page of the blocks without a lease, of one worker or all, newest first.
 pub fn self_mined(
     connection: &Connection,

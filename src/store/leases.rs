@@ -60,6 +60,8 @@ pub struct Lease {
     pub hashrate_sum: f64,
     /// How many were summed.
     pub hashrate_samples: i64,
+    /// What the worker said of itself when it was rented, H/s; 0 when it had not.
+    pub advertised_hashrate: f64,
 }
 
 impl Lease {
@@ -72,7 +74,7 @@ impl Lease {
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
      hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
-     hashrate_sum, hashrate_samples";
+     hashrate_sum, hashrate_samples, advertised_hashrate";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -96,6 +98,7 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         blocks_found: row.get(16)?,
         hashrate_sum: row.get(17)?,
         hashrate_samples: row.get(18)?,
+        advertised_hashrate: row.get(19)?,
     })
 }
 
@@ -152,6 +155,16 @@ pub fn page(
     }
 }
 
+/// A page of a worker's leases, newest first.
+pub fn of_worker(connection: &Connection, worker: &WorkerId, limit: i64, offset: i64) -> Result<Vec<Lease>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM leases WHERE worker_id = ?1 ORDER BY lease_seq DESC LIMIT ?2 OFFSET ?3"
+        ))?
+        .query_map((worker, limit, offset), from_row)?
+        .collect()
+}
+
 /// Number of active leases: at most one a worker.
 pub fn count_active(connection: &Connection) -> Result<i64> {
     count_in(connection, LeaseState::Active)
@@ -200,9 +213,9 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO leases (lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min,
-                                 duration_sec, hold, state, created_at, ends_at, back_since)
+                                 duration_sec, hold, state, created_at, ends_at, back_since, advertised_hashrate)
              VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, 
-                     :hold, 'active', :created, :ends, :created)",
+                     :hold, 'active', :created, :ends, :created, :advertised)",
         )?
         .execute(named_params! {
             ":id": lease.lease_id,
@@ -215,6 +228,7 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
             ":hold": lease.hold,
             ":created": lease.created_at,
             ":ends": lease.ends_at,
+            ":advertised": lease.advertised_hashrate,
         })?;
     Ok(())
 }

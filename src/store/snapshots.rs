@@ -53,6 +53,23 @@ pub fn of_worker(connection: &Connection, worker: &str, since: Timestamp, limit:
     Ok(samples)
 }
 
+/// A worker's samples from `from` up to and with `until`, oldest first.
+pub fn of_worker_between(
+    connection: &Connection,
+    worker: &WorkerId,
+    from: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<Sample>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {SAMPLE} FROM hashrate_snapshots WHERE worker_id = ?1 AND taken_at BETWEEN ?2 AND ?3
+             ORDER BY taken_at LIMIT ?4"
+        ))?
+        .query_map((worker, from, until, limit), sample)?
+        .collect()
+}
+
 /// The newest samples of all workers from `from` up to and with `until`, oldest first.
 pub fn of_all(connection: &Connection, from: Timestamp, until: Timestamp, limit: i64) -> Result<Vec<Sample>> {
     let mut samples: Vec<Sample> = connection

@@ -15,5 +15,6 @@ mod leases;
 mod live;
 mod money;
 mod orders;
+mod pages;
 mod races;
 mod wallets;

@@ -212,6 +212,7 @@ fn config(db_path: PathBuf) -> Config {
         jwt_secret_file: None,
         admin_key_file: None,
         sign_in_domain: None,
+        static_dir: None,
         marker: Marker::default(),
         require_pow: false,
         chain: Some(ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(8).unwrap() }),

@@ -106,6 +106,7 @@ fn config(db_path: PathBuf, administrator_key: PathBuf) -> Config {
         jwt_secret_file: None,
         admin_key_file: Some(administrator_key),
         sign_in_domain: None,
+        static_dir: None,
         marker: Marker::default(),
         require_pow: false,
         chain: Some(ChainConfig { rules: Rules::default(), difficulty }),

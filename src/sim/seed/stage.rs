@@ -104,8 +104,13 @@ impl<'a> Stage<'a> {
         }
         let id = worker.register.worker_id.clone();
         self.fleet.registered(&id, at);
-        let request =
-            RentRequest { consumer, address: None, duration_sec: plan.duration_sec, worker: Some(id) };
+        let request = RentRequest {
+            consumer,
+            address: None,
+            duration_sec: plan.duration_sec,
+            worker: Some(id),
+            expected_price: None,
+        };
         self.leases[number] = Some(leases::rent(scope, &self.fleet, &request, at)?);
         self.seeded.leases += 1;
         self.seeded.active += 1;

@@ -1,0 +1,136 @@
+// The frame around every page: navigation, connection, search, notices, account, theme, toasts.
+
+import { html, signal, useEffect, useState } from "/static/app/core.js";
+import { ago, money, short } from "/static/app/format.js";
+import { Dialog, Popover } from "/static/app/dialog.js";
+import { Button, EmptyState, Icon, copy } from "/static/app/kit.js";
+import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
+import { navigate, place } from "/static/app/router.js";
+import { openSignIn, session, signInAsked, signOut } from "/static/app/session.js";
+import { connect, connection } from "/static/app/store.js";
+
+export const PAGES = [
+  { href: "/", label: "Overview", icon: "overview", key: "o" },
+  { href: "/monitoring", label: "Monitoring", icon: "monitoring", key: "m", also: "/worker" },
+  { href: "/marketplace", label: "Marketplace", icon: "market", key: "p" },
+  { href: "/renter", label: "Renter", icon: "renter", key: "r", also: "/lease" },
+  { href: "/provider", label: "Provider", icon: "provider", key: "v" },
+  { href: "/block-buster", label: "Block Buster", icon: "block", key: "b" },
+];
+const isHere = (page, path) => (page.href === "/" ? path === "/" : path.startsWith(page.href) || (page.also && path.startsWith(page.also)));
+const touchKey = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
+
+/** Which overlay is open: palette, help or menu. */
+export const overlay = signal(null);
+
+export const theme = signal(document.documentElement.dataset.theme ?? "");
+export function setTheme(name) {
+  theme.value = name;
+  if (name) { document.documentElement.dataset.theme = name; localStorage.setItem("xenblocks.theme", name); }
+  else { delete document.documentElement.dataset.theme; localStorage.removeItem("xenblocks.theme"); }
+}
+const isLight = () => (theme.value ? theme.value === "light" : matchMedia("(prefers-color-scheme: light)").matches);
+export const switchTheme = () => setTheme(isLight() ? "dark" : "light");
+
+export function Shell({ children }) {
+  useShortcuts();
+  const path = place.value.path;
+  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
+    <header class="top"><div class="top-in">
+      <a class="brand" href="/" aria-label="XenBlocks, overview"><img src="/static/icon.svg" alt="" width="28" height="28" /><span>XenBlocks</span></a>
+      <nav class="nav" aria-label="Main">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}>${page.label}</a>`)}</nav>
+      <div class="top-tools">
+        <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label="Search and commands"><${Icon} name="search" size=${16} /><span>Search</span><kbd>${touchKey} K</kbd></button>
+        <${Connection} /><${Notices} />
+        <button type="button" class="icon-button theme-button" aria-label=${isLight() ? "Dark theme" : "Light theme"} onClick=${switchTheme}><${Icon} name=${isLight() ? "moon" : "sun"} /></button>
+        <${Account} />
+      </div></div></header>
+    <main id="main" class="page" tabindex="-1">${children}</main>
+    <footer class="foot"><span>XenBlocks Platform</span><nav aria-label="More"><a href="/dashboard">Operator dashboard</a><a href="/api/openapi.json">API</a><button type="button" class="link" onClick=${() => { overlay.value = "help"; }}>Keyboard</button></nav></footer>
+    <nav class="tabs-bar" aria-label="Pages">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}><${Icon} name=${page.icon} size=${20} /><span>${page.label.replace("Marketplace", "Market").replace("Monitoring", "Monitor").replace("Block Buster", "Blocks")}</span></a>`)}</nav>
+    <${Toasts} /><${Overlays} />`;
+}
+
+function Connection() {
+  const { state, since, retryAt } = connection.value;
+  const [, tick] = useState(0);
+  useEffect(() => {
+    if (state === "live") return undefined;
+    const timer = setInterval(() => tick((n) => n + 1), 1000);
+    return () => clearInterval(timer);
+  }, [state]);
+  const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  const text = state === "live" ? "Live" : state === "connecting" ? "Connecting"
+    : state === "stale" ? `Stale since ${since ? new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "start"}` : left > 0 ? `Reconnecting in ${left} s` : "Reconnecting";
+  return html`<div class="conn" data-state=${state}><span class="hidden" role="status">${state === "live" ? "Live" : state === "connecting" ? "Connecting" : "Connection lost"}</span>
+    <i class="dot" aria-hidden="true"></i><span class="conn-text">${text}</span>
+    ${retryAt > 0 && html`<button type="button" class="link" onClick=${connect}>Retry<span class="wide-only"> now</span></button>`}</div>`;
+}
+
+function Notices() {
+  const label = unread.value > 0 ? `Notifications, ${unread.value} new` : "Notifications";
+  return html`<${Popover} label=${label} onOpen=${readAll} button=${html`<${Icon} name="bell" />${unread.value > 0 && html`<i class="count" aria-hidden="true">${Math.min(unread.value, 99)}</i>`}`}>
+    <div class="panel-head"><strong>Notifications</strong>${notices.value.length > 0 && html`<button type="button" class="link" onClick=${clearNotices}>Clear</button>`}</div>
+    ${notices.value.length === 0 ? html`<${EmptyState} icon="bell" title="Nothing new" text="Blocks of your leases, and what needs your eye, appear here." />`
+      : html`<ul class="notice-list">${notices.value.map((one) => html`<li key=${one.id} data-tone=${one.kind}><i class="dot" aria-hidden="true"></i><div>${one.href ? html`<a href=${one.href}>${one.title}</a>` : html`<span>${one.title}</span>`}${one.text && html`<p class="soft">${one.text}</p>`}<small class="soft">${ago(one.at)}</small></div></li>`)}</ul>`}<//>`;
+}
+
+function Account() {
+  const { status, account, address } = session.value;
+  if (status === "checking" && !account) return html`<span class="skeleton account-wait"></span>`;
+  if (status !== "in" && status !== "checking") return html`<${Button} tone="primary" small icon="wallet" onClick=${() => openSignIn()}><span class="sign-in-text">${status === "expired" ? "Sign in again" : "Sign in"}</span><//>`;
+  const name = address ? short(address) : account.account_id;
+  return html`<${Popover} label=${`Account ${name}`} class="account-button" button=${html`<span class="avatar" aria-hidden="true"><${Icon} name="account" size=${16} /></span><span class="account-name mono">${name}</span>`}>
+    <div class="panel-head column"><strong class="mono">${name}</strong><span class="soft">${account.account_id} · ${account.role}</span></div>
+    <dl class="facts tight"><div><dt>Available</dt><dd class="num">${money(account.available ?? account.balance)}</dd></div><div><dt>Held by leases</dt><dd class="num">${money(account.held)}</dd></div></dl>
+    <div class="menu"><a href="/account"><${Icon} name="account" />Account</a>
+      <button type="button" data-close onClick=${() => copy(address || account.account_id)}><${Icon} name="copy" />Copy ${address ? "address" : "account id"}</button>
+      <button type="button" data-close onClick=${() => { signOut(); navigate("/"); }}><${Icon} name="out" />Sign out</button></div><//>`;
+}
+
+const TONE_ICONS = { success: "check", info: "info", warning: "warning", danger: "warning" };
+function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">${toasts.value.map((one) => html`<div class="toast" key=${one.id} data-tone=${one.kind}><${Icon} name=${TONE_ICONS[one.kind]} /><span>${one.text}</span>
+    ${one.href && html`<a href=${one.href}>Show</a>`}${one.action && html`<button type="button" class="link" onClick=${() => { one.action.run(); dismiss(one.id); }}>${one.action.label}</button>`}
+    <button type="button" class="icon-button tiny" aria-label="Dismiss" onClick=${() => dismiss(one.id)}><${Icon} name="close" size=${14} /></button></div>`)}</div>`;
+}
+
+/** What opens over the page is loaded when it is first asked for. */
+function Overlays() {
+  const [parts, setParts] = useState({});
+  const wanted = signInAsked.value ? "wallet" : overlay.value === "palette" ? "palette" : null;
+  useEffect(() => {
+    if (wanted && !parts[wanted]) import(`/static/app/${wanted}.js`).then((module) => setParts((old) => ({ ...old, [wanted]: module })), () => {});
+  }, [wanted]);
+  const close = () => { overlay.value = null; };
+  return html`${wanted === "wallet" && parts.wallet && html`<${parts.wallet.SignIn} />`}
+    ${wanted === "palette" && parts.palette && html`<${parts.palette.Palette} onClose=${close} />`}
+    ${overlay.value === "help" && html`<${Help} onClose=${close} />`}`;
+}
+
+function Help({ onClose }) {
+  const rows = [[`${touchKey} K or /`, "Search and commands"], ["?", "This help"], ["t", "Switch the theme"], ["Esc", "Close what is open"], ...PAGES.map((page) => [`g ${page.key}`, page.label]), ["g a", "Account"]];
+  return html`<${Dialog} title="Keyboard" onClose=${onClose}><dl class="keys">${rows.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map((one) => (one === "or" ? html` or ` : html`<kbd>${one}</kbd>`))}</dt><dd>${what}</dd></div>`)}</dl><//>`;
+}
+
+function useShortcuts() {
+  useEffect(() => {
+    let going = 0;
+    const press = (event) => {
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); overlay.value = overlay.value === "palette" ? null : "palette"; return; }
+      const typing = event.target.closest?.("input, textarea, select, [contenteditable], dialog");
+      if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (Date.now() - going < 1000) {
+        going = 0;
+        const page = event.key === "a" ? { href: "/account" } : PAGES.find((one) => one.key === event.key);
+        if (page) { event.preventDefault(); navigate(page.href); return; }
+      }
+      if (event.key === "/") { event.preventDefault(); overlay.value = "palette"; }
+      else if (event.key === "?") overlay.value = "help";
+      else if (event.key === "t") switchTheme();
+      else if (event.key === "g") going = Date.now();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}
