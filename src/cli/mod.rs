@@ -3,6 +3,7 @@
 //! An error is one line on stderr that says what to do, and exit code 1; a wrong flag is exit code 2.
 
 mod arguments;
+mod bench;
 mod block_buster;
 mod blocks;
 mod books;
@@ -82,6 +83,8 @@ enum Command {
     Restore(books::Restore),
     /// Bring in the database of a Python prototype.
     Import(books::Import),
+    /// Measure how fast this machine hashes, or compare its hashes with the reference.
+    Bench(bench::Arguments),
     /// Hash a key for an address and print the PHC string.
     Hash(blocks::Hash),
     /// Check that a PHC string is of a key.
@@ -139,6 +142,7 @@ pub fn run() -> Result<(), CliError> {
         Command::Backup(arguments) => books::backup(arguments),
         Command::Restore(arguments) => books::restore(arguments),
         Command::Import(arguments) => books::import(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
         Command::Hash(arguments) => {
             blocks::hash(arguments);
             Ok(())

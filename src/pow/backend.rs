@@ -74,6 +74,13 @@ pub trait Backend {
         Ok(0)
     }
 
+    /// Bytes that the device's memory moves in a second, read and written ones counted, when it
+    /// copies blocks as hashes of this difficulty would and computes nothing; 0 where there is no
+    /// such memory.
+    fn bandwidth(&mut self, _difficulty: Difficulty) -> Result<f64, BackendError> {
+        Ok(0.0)
+    }
+
     /// The tag of each key, in order: what backends are tested against each other with.
     fn tags(&mut self, salt: &Salt, difficulty: Difficulty, keys: &KeyRun) -> Result<Vec<Tag>, BackendError>;
 }

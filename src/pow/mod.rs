@@ -6,6 +6,7 @@
 //! chain nor MQTT.
 
 mod backend;
+pub mod bench;
 pub mod cpu;
 pub mod cuda;
 mod hasher;
@@ -16,6 +17,7 @@ mod params;
 mod phc;
 mod reference;
 mod references;
+pub mod simulated;
 mod verifier;
 
 pub use backend::{Backend, BackendError, Device, Found, Job};

@@ -1,9 +1,12 @@
 //! Memory, references and instructions together: what hashes.
 
+use std::time::Duration;
+
 use super::Path;
 use super::batch::{Batch, Staging};
-use super::memory::Memory;
-use crate::pow::references::References;
+use super::memory::{Block, Memory};
+use crate::base::thread::cpu_time;
+use crate::pow::references::{References, reference};
 use crate::pow::{Difficulty, Salt, Tag};
 
 /// Hashes on one core with memory of its own, used again for every hash.
@@ -63,6 +66,28 @@ impl Engine {
         match difficulty.kib() {
             ..FOUR_AT_ONCE_KIB => self.path.lanes(),
             _ => at_once(difficulty),
+        }
+    }
+
+    /// Bytes a second that reading and writing moves when blocks are copied from where the hashes
+    /// of this difficulty would read them to where they would write, and nothing is computed.
+    pub(in crate::pow) fn bandwidth(&mut self, difficulty: Difficulty) -> f64 {
+        const TIME: Duration = Duration::from_millis(50);
+        let blocks = difficulty.blocks();
+        let memory = &mut self.memory.at_least(blocks as usize)[..blocks as usize];
+        let (start, mut copied) = (cpu_time(), 0u64);
+        let mut random = 0x9e37_79b9_7f4a_7c15u64;
+        loop {
+            for index in 2..blocks {
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                let from = reference(index, random >> 32);
+                memory.copy_within(from as usize..=from as usize, index as usize);
+            }
+            copied += u64::from(blocks - 2) * 2 * size_of::<Block>() as u64;
+            let spent = cpu_time().saturating_sub(start);
+            if spent >= TIME {
+                return copied as f64 / spent.as_secs_f64();
+            }
         }
     }
 

@@ -22,11 +22,20 @@ pub(super) mod vector;
 pub(super) use engine::Engine;
 pub use path::Path;
 
+use std::fs;
+use std::sync::LazyLock;
+
 use super::{Backend, BackendError, Device, Difficulty, Found, Job, KeyRun, Keys, Matches, Phc, Salt, Tag};
 
 /// One backend for each of `threads` threads, with the fastest instructions.
 pub fn backends(threads: usize) -> Vec<Box<dyn Backend + Send>> {
-    (0..).take(threads).map(|index| Box::new(Cpu::new(index)) as Box<dyn Backend + Send>).collect()
+    backends_with(threads, Path::fastest())
+}
+
+/// The same with the instructions of `path`.
+pub fn backends_with(threads: usize, path: Path) -> Vec<Box<dyn Backend + Send>> {
+    let one = |index| Box::new(Cpu::with_path(index, path)) as Box<dyn Backend + Send>;
+    (0..).take(threads).map(one).collect()
 }
 
 /// One CPU core; a batch is a few hashes.
@@ -43,7 +52,7 @@ impl Cpu {
 
     /// The core of thread `index`, with the instructions of `path`.
     pub fn with_path(index: u32, path: Path) -> Self {
-        let name = format!("CPU, {path}");
+        let name = format!("{}, {path}", model().unwrap_or("CPU"));
         let device = Device { backend: "cpu", index, name, memory_bytes: 0, bus_id: None };
         Cpu { engine: Engine::new(path), device }
     }
@@ -55,6 +64,16 @@ impl Cpu {
         self.engine.hash(&keys, salt, difficulty, &mut tags);
         tags
     }
+}
+
+/// What the processor is called, where the system says it.
+fn model() -> Option<&'static str> {
+    static MODEL: LazyLock<Option<String>> = LazyLock::new(|| {
+        let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        line.split_once(':').map(|(_, name)| name.trim().to_owned())
+    });
+    MODEL.as_deref()
 }
 
 impl Backend for Cpu {
@@ -77,6 +96,10 @@ impl Backend for Cpu {
             }
         }
         Ok(run.count)
+    }
+
+    fn bandwidth(&mut self, difficulty: Difficulty) -> Result<f64, BackendError> {
+        Ok(self.engine.bandwidth(difficulty))
     }
 
     fn tags(&mut self, salt: &Salt, difficulty: Difficulty, keys: &KeyRun) -> Result<Vec<Tag>, BackendError> {

@@ -49,24 +49,6 @@ impl Cuda {
         Cuda { device, kernels, open: None, hasher: Hasher::new() }
     }
 
-    /// Bytes that the GPU's memory moves in a second when all it does is copy, read and written
-    /// ones counted.
-    pub fn bandwidth(&mut self, difficulty: Difficulty) -> Result<f64, BackendError> {
-        self.guarded(|cuda| {
-            let device = cuda.device.index;
-            let failed = |code| CudaError::Failed { device, doing: "copying", code };
-            let open = cuda.opened(difficulty)?;
-            open.gpu.copy().map_err(failed)?;
-            let mut best = 0f64;
-            for _ in 0..COPIES {
-                let start = Instant::now();
-                let bytes = open.gpu.copy().map_err(failed)?;
-                best = best.max(2.0 * bytes as f64 / start.elapsed().as_secs_f64());
-            }
-            Ok(best)
-        })
-    }
-
     /// Lets the GPU go after an error: the next call opens it afresh.
     fn guarded<T>(
         &mut self,
@@ -266,6 +248,22 @@ impl Backend for Cuda {
         self.guarded(|cuda| {
             cuda.opened(difficulty)?;
             cuda.tags_of(salt, difficulty, keys)
+        })
+    }
+
+    fn bandwidth(&mut self, difficulty: Difficulty) -> Result<f64, BackendError> {
+        self.guarded(|cuda| {
+            let device = cuda.device.index;
+            let failed = |code| CudaError::Failed { device, doing: "copying", code };
+            let open = cuda.opened(difficulty)?;
+            open.gpu.copy().map_err(failed)?;
+            let mut best = 0f64;
+            for _ in 0..COPIES {
+                let start = Instant::now();
+                let bytes = open.gpu.copy().map_err(failed)?;
+                best = best.max(2.0 * bytes as f64 / start.elapsed().as_secs_f64());
+            }
+            Ok(best)
         })
     }
 }
