@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::config::WorkerError;
 use super::state::Lease;
 use crate::base::limits::{REFUSED_BLOCKS_KEPT_MAX, WORKER_BLOCKS_QUEUED_MAX};
-use crate::base::{BlockKey, Timestamp, WorkerId};
+use crate::base::{BlockKey, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::protocol::Block;
 
 /// The journal of one worker. One process at a time has it.
@@ -114,9 +114,9 @@ impl Journal {
                 )?
                 .execute(params![
                     block.key.as_str(),
-                    block.lease_id.as_ref().map(|lease| lease.as_str()),
+                    block.lease_id.as_ref().map(LeaseId::as_str),
                     block.hash,
-                    block.account.as_ref().map(|account| account.as_str()),
+                    block.account.as_ref().map(EthAddress::as_str),
                     block.attempts,
                     block.hashrate,
                     chain_waits,

@@ -10,10 +10,10 @@ fn open(folder: &Path) -> Journal {
 fn entry(number: u32) -> Entry {
     let block = Block {
         worker_id: WORKER.parse().unwrap(),
-        lease_id: (number % 2 == 0).then(|| "lease-1".parse().unwrap()),
+        lease_id: number.is_multiple_of(2).then(|| "lease-1".parse().unwrap()),
         hash: format!("XEN11 {number}"),
         key: format!("{number:064x}").parse().unwrap(),
-        account: (number % 3 == 0).then(|| EthAddress::from_bytes([7; 20])),
+        account: number.is_multiple_of(3).then(|| EthAddress::from_bytes([7; 20])),
         attempts: i64::from(number),
         hashrate: "1.00".into(),
     };

@@ -46,7 +46,7 @@ pub fn serve(addr: SocketAddr, name: Name, board: Board, watch: &Deathwatch) -> 
 fn stats(name: &Name, status: &Status) -> Value {
     let gpus: Vec<Value> = status.devices.iter().map(gpu).collect();
     let tally = &status.tally;
-    let mut stats = json!({
+    let mut answer = json!({
         "totalHashrate": round(status.rates.seconds_10),
         "gpus": gpus,
         "uptime": status.uptime_sec,
@@ -65,9 +65,9 @@ fn stats(name: &Name, status: &Status) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
     });
     if let Some(custom) = &name.custom {
-        stats["customName"] = custom.as_str().into();
+        answer["customName"] = custom.as_str().into();
     }
-    stats
+    answer
 }
 
 fn gpu(device: &DeviceView) -> Value {

@@ -12,7 +12,8 @@ pub(super) const MEASURE_EVERY: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_secs(10);
 const MIDDLE: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(15 * 60);
-const SAMPLES_MAX: usize = 1 + (LONG.as_secs() / MEASURE_EVERY.as_secs()) as usize;
+/// A quarter of an hour of them, and the one before it.
+const SAMPLES_MAX: usize = 451;
 
 /// Samples of a counter of hashes.
 pub(super) struct Meter {

@@ -51,17 +51,15 @@ fn line(status: &Status) -> String {
         rate(rates.minutes_15),
         status.difficulty
     );
-    let mut blocks = format!("{} blocks", tally.accepted);
-    for (count, what) in
-        [(tally.accepted_super, "super"), (tally.accepted_xuni, "XUNI"), (tally.refused, "refused")]
-    {
-        if count > 0 {
-            blocks += &format!(", {count} {what}");
-        }
-    }
-    if status.blocks_waiting > 0 {
-        blocks += &format!(", {} on their way", status.blocks_waiting);
-    }
+    let others = [
+        (tally.accepted_super, "super"),
+        (tally.accepted_xuni, "XUNI"),
+        (tally.refused, "refused"),
+        (status.blocks_waiting as u64, "on their way"),
+    ];
+    let others =
+        others.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {count} {what}"));
+    let blocks = format!("{} blocks{}", tally.accepted, others.collect::<String>());
     let work = match &status.lease {
         Some(lease) => match lease.remaining_sec {
             Some(seconds) => format!("{}, {} left", lease.id, time(seconds)),
