@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean cuda cuda-bench tools test-tools test-browser release
+.PHONY: help run demo block-buster test crash fault bench clean cuda cuda-bench tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
@@ -12,13 +12,16 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/xenblocks
 
 help: ## this list
 	@printf 'XenBlocks Platform\n\n'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-10s %s\n' "$$name" "$$about"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-12s %s\n' "$$name" "$$about"; done
 
 run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C stops it
 	@XENBLOCKS_LOG="$${XENBLOCKS_LOG:-info,xenblocks::worker=warn}" exec $(PROGRAM) play $(ARGS)
 
 demo: release ## one rental from start to settlement, checked: free ports, a temporary database
 	@exec $(PROGRAM) demo $(ARGS)
+
+block-buster: release ## the gateway to a The Block node, with a node played beside it: port 5000
+	@exec $(PROGRAM) block-buster --demo-node $(ARGS)
 
 test: test-tools test-browser ## format, lints and every test, as the checks before a merge run them
 	$(CARGO) fmt --check

@@ -18,4 +18,5 @@ pub mod pow;
 pub mod protocol;
 pub mod sim;
 pub mod store;
+pub mod web;
 pub mod worker;

@@ -68,7 +68,7 @@ impl Line {
 
     /// Why there is no answer.
     pub(super) fn trouble(&self) -> String {
-        self.last_error.clone().unwrap_or_else(|| "The node has not been asked yet".to_owned())
+        self.last_error.clone().unwrap_or_else(|| "The node has not answered yet".to_owned())
     }
 }
 

@@ -40,6 +40,8 @@ const TICK: Duration = Duration::from_millis(250);
 const FEATURES_PERIOD: Duration = Duration::from_secs(2);
 /// Between two notices that the node is gone.
 const STALE_PERIOD: Duration = Duration::from_secs(2);
+/// How long a first frame waits for what is missing in it.
+const WHOLE: Duration = Duration::from_secs(5);
 /// Polls do not come to the millisecond.
 const EARLY: Duration = Duration::from_millis(400);
 
@@ -127,7 +129,13 @@ impl Herald {
         }
         let answered = {
             let facts = self.shared.facts();
-            stream.methods().iter().filter_map(|method| facts.answered(*method)).min()
+            let all = || stream.methods().iter().map(|method| facts.answered(*method));
+            // At the start a first frame waits for the whole of it, but not for a method that hangs.
+            let starting = self.shared.started.plus(WHOLE) > now;
+            if starting && all().any(|answered| answered.is_none()) {
+                return;
+            }
+            all().flatten().min()
         };
         if answered.is_none() || answered <= told.answered {
             return;

@@ -38,6 +38,7 @@ use crate::base::Clock;
 use crate::base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_JOBS_QUEUED_MAX};
 use crate::base::thread::{Death, Deathwatch, deathwatch, spawn};
 use crate::http::{Config, HttpError, Listener, Server};
+use crate::web;
 use herald::Herald;
 use node::Node;
 use poller::Poller;
@@ -49,9 +50,7 @@ use sockets::Hub;
 #[derive(Debug, Error)]
 pub enum BlockBusterError {
     /// Not an address of a node.
-    #[error(
-        "a node's address has the form http://host:port, not {0:?} (for https, put a tunnel or proxy in between)"
-    )]
+    #[error("a node's address has the form http://host:port, not {0:?}")]
     Url(String),
     /// The configuration file cannot be used.
     #[error("{}: {cause}", path.display())]
@@ -84,6 +83,7 @@ pub struct BlockBuster {
 impl BlockBuster {
     /// Starts it. When it returns the ports answer; what the node says follows as soon as it says it.
     pub fn start(settings: Settings, clock: Clock) -> Result<Self, BlockBusterError> {
+        web::prepare();
         let (watch, deaths) = deathwatch();
         let bind = |name, host, port| {
             let config = Config::new(name, SocketAddr::new(host, port));

@@ -78,7 +78,7 @@ impl Node {
     /// A client of the node at `url`. Connects when first asked.
     pub(super) fn new(url: &str, token: Option<Secret>) -> Result<Self, BlockBusterError> {
         let uri: Uri = url.parse().map_err(|_| BlockBusterError::Url(url.to_owned()))?;
-        if uri.host().is_none() || uri.scheme_str() != Some("http") {
+        if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(BlockBusterError::Url(url.to_owned()));
         }
         let mut config = Agent::config_builder().http_status_as_error(false).max_redirects(0);

@@ -13,8 +13,8 @@ use super::node::{Answer, CallError, Node};
 use super::shared::Shared;
 use crate::base::Timestamp;
 use crate::base::limits::{
-    GATEWAY_BAN_TIME, GATEWAY_CALLS_MAX, GATEWAY_CALLS_WINDOW, GATEWAY_MISSING_TIME, GATEWAY_PROBE_INTERVAL,
-    GATEWAY_WAITERS_MAX,
+    GATEWAY_BAN_TIME, GATEWAY_CALLS_MAX, GATEWAY_CALLS_WINDOW, GATEWAY_JOBS_QUEUED_MAX, GATEWAY_MISSING_TIME,
+    GATEWAY_PROBE_INTERVAL, GATEWAY_WAITERS_MAX,
 };
 
 /// What clients may ask of the poller.
@@ -44,7 +44,10 @@ pub(super) struct Poller {
     window: Window,
     probe_due: Timestamp,
     attempts: u32,
+    calls: u64,
     checks: Vec<Sender<()>>,
+    /// Calls of clients that wait for room in the window.
+    passed_on: VecDeque<Job>,
 }
 
 /// How often the poller looks what is due.
@@ -71,7 +74,9 @@ impl Poller {
             window: Window::default(),
             probe_due: now,
             attempts: 0,
+            calls: 0,
             checks: Vec::new(),
+            passed_on: VecDeque::new(),
         };
         poller.all_due(now);
         poller
@@ -80,24 +85,32 @@ impl Poller {
     /// Polls until `stop` is dropped.
     pub(super) fn run(mut self, stop: &Receiver<()>) {
         let tick = self.shared.clock.every(TICK);
-        self.work(None);
         loop {
-            let job = select! {
-                recv(stop) -> _ => return,
-                recv(tick) -> _ => None,
-                // An error: no handler is left that could ask.
-                recv(self.jobs) -> job => job.ok(),
+            // Between any two calls it hears of its end, and of what clients ask.
+            let job = if self.step() {
+                select! {
+                    recv(stop) -> _ => return,
+                    recv(self.jobs) -> job => job.ok(),
+                    default => None,
+                }
+            } else {
+                select! {
+                    recv(stop) -> _ => return,
+                    recv(tick) -> _ => None,
+                    // An error: no handler is left that could ask.
+                    recv(self.jobs) -> job => job.ok(),
+                }
             };
-            self.work(job);
-            self.shared.ring();
+            if let Some(job) = job {
+                self.take(job);
+            }
         }
     }
 
-    /// Does what is due and allowed now.
-    fn work(&mut self, job: Option<Job>) {
-        if let Some(job) = job {
-            self.take(job);
-        }
+    /// Makes one call that is due and allowed now, and answers whether there was one.
+    fn step(&mut self) -> bool {
+        let calls = self.calls;
+        self.pass_on();
         let breaker = self.shared.facts().line.breaker;
         let now = self.shared.clock.now();
         match breaker {
@@ -106,6 +119,7 @@ impl Poller {
             Breaker::Closed => self.poll(),
         }
         self.tell_checks();
+        self.calls != calls
     }
 
     fn take(&mut self, job: Job) {
@@ -123,21 +137,31 @@ impl Poller {
             }
             // Dropped: the check is told at once what is known.
             Job::Check(_) => {}
-            Job::Call { method, params, reply } => {
-                let outcome = if usable && self.window.has_room() {
-                    self.call(&method, &params, self.time_max).map(|(answer, _)| answer.result)
-                } else if usable {
-                    Err(CallError::Limited("too many calls are passed on".to_owned()))
-                } else {
-                    Err(CallError::Unreachable(self.shared.facts().line.trouble()))
-                };
+            Job::Call { reply, .. } if self.passed_on.len() == GATEWAY_JOBS_QUEUED_MAX => {
                 // Gone: the client did not wait.
-                let _ = reply.try_send(outcome);
+                let _ = reply.try_send(Err(CallError::Limited("too many calls are passed on".to_owned())));
             }
+            call @ Job::Call { .. } => self.passed_on.push_back(call),
         }
     }
 
-    /// Calls what is due, the most overdue first, as long as the window and the line allow.
+    /// Passes a call on, within the part of the window that polling does not need.
+    fn pass_on(&mut self) {
+        let usable = self.shared.facts().line.connected();
+        if usable && !self.window.has_room_for_others() {
+            return;
+        }
+        let Some(Job::Call { method, params, reply }) = self.passed_on.pop_front() else { return };
+        let outcome = if usable {
+            self.call(&method, &params, self.time_max).map(|(answer, _)| answer.result)
+        } else {
+            Err(CallError::Unreachable(self.shared.facts().line.trouble()))
+        };
+        // Gone: the client did not wait.
+        let _ = reply.try_send(outcome);
+    }
+
+    /// Calls what is due most urgently, when the window allows.
     fn poll(&mut self) {
         while self.window.has_room() {
             let now = self.shared.clock.now();
@@ -149,10 +173,7 @@ impl Poller {
             if !self.is_wanted(method, now) {
                 continue;
             }
-            self.ask(method);
-            if self.shared.facts().line.breaker != Breaker::Closed {
-                return;
-            }
+            return self.ask(method);
         }
     }
 
@@ -181,7 +202,6 @@ impl Poller {
             log::info!("the node is back");
             self.all_due(after);
             self.due[Method::Header as usize] = Method::Header.period().map(|period| after.plus(period));
-            self.poll();
         }
     }
 
@@ -227,6 +247,7 @@ impl Poller {
         time: Duration,
     ) -> Result<(Answer, Duration), CallError> {
         self.window.take();
+        self.calls = self.calls.wrapping_add(1);
         let started = Instant::now();
         let outcome = self.node.call(method, params, time);
         let took = started.elapsed();
@@ -275,6 +296,11 @@ impl Window {
     fn has_room(&self) -> bool {
         self.0.len() < GATEWAY_CALLS_MAX
             || self.0.front().is_none_or(|oldest| oldest.elapsed() > GATEWAY_CALLS_WINDOW)
+    }
+
+    /// Whether half of the window is free: what is left of it is enough for polling.
+    fn has_room_for_others(&self) -> bool {
+        self.0.iter().filter(|call| call.elapsed() <= GATEWAY_CALLS_WINDOW).count() < GATEWAY_CALLS_MAX / 2
     }
 
     fn take(&mut self) {

@@ -4,18 +4,17 @@
 //! `/static/NAME` is the file; `/`, the app's own addresses and what is nowhere show a browser the
 //! app, which finds its page by the address; `/dashboard` is a page of its own.
 
-mod file;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use rouille::{Request, Response};
 
 use super::ApiError;
-use file::File;
+use crate::web::{self, File};
 
 const APP: &str = "index.html";
 const DASHBOARD: &str = "dashboard.html";
@@ -36,12 +35,6 @@ const APP_PATHS: [&str; 10] = [
 /// What never is a page.
 const NO_PAGES: [&str; 3] = ["/api/", "/static/", "/ws/"];
 
-static EMBEDDED: LazyLock<Vec<Arc<File>>> = LazyLock::new(|| {
-    let table = include!(concat!(env!("OUT_DIR"), "/static_files.rs"));
-    let file = |(name, plain)| Arc::new(File::new(Cow::Borrowed(name), Cow::Borrowed(plain), true));
-    table.map(file).into()
-});
-
 /// Where pages come from.
 #[derive(Clone, Debug, Default)]
 pub enum Pages {
@@ -60,7 +53,7 @@ impl Pages {
 
     /// Compresses the files, before the first request: a connection's stack is too small for it.
     pub(super) fn prepare() {
-        LazyLock::force(&EMBEDDED);
+        web::prepare();
     }
 
     /// The answer for a file's or the dashboard's path, or `None` when none is there.
@@ -100,9 +93,7 @@ impl Pages {
 
     fn file(&self, name: &str) -> Option<Arc<File>> {
         match self {
-            Pages::Embedded => {
-                EMBEDDED.binary_search_by(|file| (*file.name).cmp(name)).ok().map(|at| EMBEDDED[at].clone())
-            }
+            Pages::Embedded => web::file(name),
             Pages::Folder(folder) => read(folder, name).map(Arc::new),
         }
     }

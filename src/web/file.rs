@@ -30,10 +30,12 @@ const REVALIDATED: &str = "no-cache";
 const KEPT: &str = "public, max-age=31536000, immutable";
 
 /// A file as it is sent.
-pub(super) struct File {
+pub struct File {
     /// Below `static/`.
     pub name: Cow<'static, str>,
+    /// What it is.
     pub content_type: &'static str,
+    /// Its bytes.
     pub plain: Cow<'static, [u8]>,
     gzipped: Option<Vec<u8>>,
     etag: String,
@@ -79,7 +81,7 @@ impl File {
 }
 
 /// Whether a name bears the digits of its bytes, as vendored files do: `preact.0123abcd.mjs`.
-pub(super) fn is_hashed(name: &str) -> bool {
+pub fn is_hashed(name: &str) -> bool {
     let digits = name.strip_prefix("vendor/").and_then(|file| file.rsplit('.').nth(1));
     digits.is_some_and(|text| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
@@ -92,7 +94,7 @@ fn policy(html: &[u8]) -> String {
 }
 
 /// The text of a page's import map.
-pub(super) fn import_map(html: &str) -> Option<String> {
+pub fn import_map(html: &str) -> Option<String> {
     let (_, rest) = html.split_once("<script type=\"importmap\">")?;
     rest.split_once("</script>").map(|(map, _)| map.to_owned())
 }
