@@ -38,13 +38,14 @@ pub(super) const ROUTES: &[Route] = &[
             optional(
                 "sort_by",
                 "string",
-                "price (the default), price_desc, hashrate, gpus, memory or reputation, best first",
+                "price (the default), price_desc, value (price for a hash), hashrate, gpus, memory or reputation, best first",
             ),
             optional("gpu_type", "string", "Part of a GPU's name"),
             optional("search", "string", "Part of the worker's id, address or GPUs"),
             optional("min_hashrate", "number", "H/s"),
             optional("max_price", "number", "Per minute"),
             optional("min_gpus", "integer", "GPUs of the worker"),
+            optional("min_reputation", "number", "Stars, 0 to 5"),
             optional("available_only", "boolean", "Only those that can be rented now (the default)"),
         ],
         body: &[],
@@ -79,16 +80,18 @@ struct Filter {
     min_hashrate: Option<f64>,
     max_price: Option<f64>,
     min_gpus: Option<i64>,
+    min_reputation: Option<f64>,
     available_only: bool,
 }
 
 impl Filter {
-    fn takes(&self, row: &Row, glance: &Glance) -> bool {
+    fn takes(&self, row: &Row, glance: &Glance, now: Timestamp) -> bool {
         let worker = &row.worker;
         (!self.available_only || is_available(row, glance))
             && self.min_hashrate.is_none_or(|min| glance.hashrate >= min)
             && self.max_price.is_none_or(|max| worker.price_per_min.to_f64() <= max)
             && self.min_gpus.is_none_or(|min| i64::from(worker.gpu_count) >= min)
+            && self.min_reputation.is_none_or(|min| stars(row, now) >= min)
             && self.gpu_type.as_ref().is_none_or(|part| row.gpus.search.contains(part))
             && self.search.as_ref().is_none_or(|part| {
                 row.gpus.search.contains(part)
@@ -96,6 +99,11 @@ impl Filter {
                     || address(worker).to_lowercase().contains(part)
             })
     }
+}
+
+/// As the list shows them.
+fn stars(row: &Row, now: Timestamp) -> f64 {
+    rounded(Reputation::of(&row.worker, now).stars(), 1)
 }
 
 fn is_available(row: &Row, glance: &Glance) -> bool {
@@ -169,16 +177,22 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
         min_hashrate: query.optional_number("min_hashrate"),
         max_price: query.optional_number("max_price"),
         min_gpus: query.optional_integer("min_gpus", i64::MIN..=i64::MAX),
+        min_reputation: query.optional_number("min_reputation"),
         available_only: query.boolean("available_only", true),
     };
     query.finish()?;
     let board = roster::board(api)?;
     let mut found: Vec<(&Row, &Glance)> =
-        board.entries().filter(|(row, glance)| filter.takes(row, glance)).collect();
+        board.entries().filter(|(row, glance)| filter.takes(row, glance, call.now)).collect();
     sort(&mut found, sort_by.as_deref().unwrap_or("price"), call.now);
     let total = found.len();
     let items = paging.cut(found.into_iter()).map(|(row, _)| Item::new(api, row, call.now)).collect();
     json(&Shelf { page: paging.page(items, total), gpu_types: &board.roster.gpu_types })
+}
+
+/// What makes prices of unlike workers comparable; one that delivers nothing comes last.
+fn price_for_a_hash((row, glance): &(&Row, &Glance)) -> f64 {
+    if glance.hashrate > 0.0 { row.worker.price_per_min.to_f64() / glance.hashrate } else { f64::INFINITY }
 }
 
 /// Best first; what is equal, and what nobody knows how to sort by, stays in the table's order.
@@ -187,6 +201,7 @@ fn sort(found: &mut [(&Row, &Glance)], by: &str, now: Timestamp) {
     match by {
         "price" | "price_asc" => found.sort_by_key(|(row, _)| row.worker.price_per_min),
         "price_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.price_per_min)),
+        "value" => found.sort_by(|a, b| price_for_a_hash(a).total_cmp(&price_for_a_hash(b))),
         "hashrate" | "hashrate_desc" => found.sort_by(|(_, a), (_, b)| by_hashrate(a, b)),
         "hashrate_asc" => found.sort_by(|(_, a), (_, b)| by_hashrate(b, a)),
         "gpus" | "gpus_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.gpu_count)),
