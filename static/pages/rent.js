@@ -89,7 +89,7 @@ function Form({ worker, reload, onClose }) {
     <form id="rent-form" class="stack" onSubmit=${rent} noValidate>
       <div class="row between"><span class="row"><${GpuBadge} worker=${worker} /><strong class="num">${hashrate(worker.hashrate)}</strong></span>
         <span class="row"><span class="num">${money(price, true)} / min</span><span class="soft num">${unitPrice(worker)}</span></span></div>
-      ${!free && html`<p class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>It cannot be rented now: </span><${StatusBadge} state=${stateOf(worker)} /><button type="button" class="link" onClick=${onClose}>Show the others</button></p>`}
+      ${!free && html`<p class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>It cannot be rented now: <${StatusBadge} state=${stateOf(worker)} /></span><button type="button" class="link" onClick=${onClose}>Show the others</button></p>`}
       ${changed && html`<p class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>The price changed from ${money(shown, true)} to ${money(price, true)} a minute. Nothing has been rented.</span></p>`}
       <div class="row between"><${ViewToggle} label="Length" value=${way} options=${WAYS} onChange=${setWay} />
         ${way === "time" && html`<div class="row">${LENGTHS.filter(([at]) => at >= worker.min_duration_sec && at <= worker.max_duration_sec).map(([at, text]) => html`<${Button} small key=${at} aria-pressed=${seconds === at ? "true" : "false"} onClick=${() => setTyped(duration(at))}>${text}<//>`)}</div>`}</div>
@@ -127,7 +127,7 @@ function Short({ account, missing, price, available, least, onLength }) {
     <div class="row"><${Button} small busy=${busy} onClick=${deposit}>Deposit ${money(missing)}<//>${affordable >= least && html`<${Button} small onClick=${() => onLength(`${Math.floor(affordable / 60)} min`)}>Rent ${duration(Math.floor(affordable / 60) * 60)} instead<//>`}</div></div>`;
 }
 
-const unitPrice = (worker) => { const at = pricePerKiloHour(worker); return at === null ? gpuLabel(worker) : `${money(at, true)} per kH/s·h`; };
+const unitPrice = (worker) => { const at = pricePerKiloHour(worker); return at === null ? gpuLabel(worker) : `${money(Number(at.toPrecision(3)), true)} per kH/s·h`; };
 
 /** A value that has stood still for a moment. */
 function useLater(value) {

@@ -47,7 +47,7 @@ fn every_page_fits_a_desk_and_a_phone_in_both_themes() {
     let house = house();
     let mut rigs = fleet(&house);
     let lease = house.rent("rig-2", 3600)["lease_id"].as_str().unwrap().to_owned();
-    house.pass_with(&mut rigs[2], 90);
+    house.pass_with(&mut rigs[2], 60);
     let Some(mut visitor) = Visitor::with_wallet(house.http()) else { return };
     visitor.open("/renter");
     sign_in(&mut visitor);

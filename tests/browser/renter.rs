@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::support::house::House;
 use crate::visitor::{DESK, Mood, Visitor, house, wallet};
 
 /// Opens a page as the visitor's wallet, through the dialog.
@@ -12,9 +11,11 @@ pub fn sign_in(visitor: &mut Visitor) {
     visitor.until("document.querySelector('.account-button') && !document.querySelector('dialog[open]')");
 }
 
-fn deposit(house: &House, amount: i64) {
-    let account = format!("wallet-{}", wallet().address().lower());
-    house.admin().post(&format!("/api/accounts/{account}/deposit"), &json!({ "amount": amount })).ok();
+/// The account that the page is signed in with.
+fn account(visitor: &mut Visitor) -> String {
+    let ask = "fetch('/api/auth/me', { headers: { Authorization: `Bearer ${JSON.parse(localStorage['xenblocks.session']).secret}` } })
+        .then((answer) => answer.json()).then((account) => account.account_id)";
+    visitor.browser.value(ask).as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -25,7 +26,8 @@ fn sign_in_rent_watch_stop_and_read_the_settlement() {
     let Some(mut visitor) = Visitor::with_wallet(house.http()) else { return };
     visitor.open("/renter");
     sign_in(&mut visitor);
-    deposit(&house, 3);
+    let account = account(&mut visitor);
+    house.admin().post(&format!("/api/accounts/{account}/deposit"), &json!({"amount": 3})).ok();
     visitor.open("/marketplace");
     visitor.click("[aria-label='Rent rig-1']");
     // By default an hour; what that costs is more than there is, and there is a way on.
@@ -36,16 +38,16 @@ fn sign_in_rent_watch_stop_and_read_the_settlement() {
     visitor.fill("input[name=length]", "6 h");
     visitor.sees("is missing on your account");
     visitor.picture("rent-dialog-short-1280", DESK);
-    visitor.click("text=Deposit 0.60");
+    visitor.click("text=Deposit 213.00");
     visitor.until("!document.querySelector('dialog[open] .note.warning')");
     visitor.fill("input[name=length]", "10 min");
-    visitor.sees("Rent for 0.10");
+    visitor.sees("Rent for 6.00");
     visitor.press("Enter");
     visitor.until("location.pathname.startsWith('/lease/lease-')");
     rig.command("assign_task");
     visitor.sees("Time left");
     house.pass_with(&mut rig, 120);
-    visitor.sees("2 min");
+    visitor.sees("1.20");
     visitor.click("text=Stop");
     visitor.sees("Comes back to you");
     visitor.click("text=Stop and settle");
