@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean cuda tools test-tools release
+.PHONY: help run demo test crash fault bench clean cuda reference tools test-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -35,6 +35,9 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
+
+reference: release ## our hashing against the reference C library's, built here with -march=native
+	benches/reference.sh
 
 cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
 	cuda/build.sh
