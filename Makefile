@@ -5,6 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help run demo test crash fault bench clean cuda reference tools test-tools release
+.PHONY: help run demo test crash fault bench clean cuda tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
@@ -20,7 +21,7 @@ run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C
 demo: release ## one rental from start to settlement, checked: free ports, a temporary database
 	@exec $(PROGRAM) demo $(ARGS)
 
-test: test-tools ## format, lints and every test, as the checks before a merge run them
+test: test-tools test-browser ## format, lints and every test, as the checks before a merge run them
 	$(CARGO) fmt --check
 	cuda/build.sh --if-possible
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -56,3 +57,6 @@ tools:
 
 test-tools: tools
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || { echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2; exit 1; }
+
+test-browser:
+	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing Chromium for the tests of the pages." && apt-get install -qq -y chromium >/dev/null; } || echo "Chromium is missing: the tests of the pages are skipped (Debian and Ubuntu: apt-get install chromium)." >&2

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
-use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, worker_tokens};
+use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, sessions, worker_tokens};
+use crate::base::limits::AGENT_CHARACTERS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, WorkerId};
 use crate::market::{Refusal, accounts};
 use crate::store::accounts::{Account, Origin, Role as AccountRole};
@@ -155,15 +156,26 @@ fn verify(api: &Api, call: &Call<'_>) -> Answer {
         domain: api.sign_in_domain.as_deref(),
     };
     let address = api.auth.verify_signature(&sign_in)?;
-    let now = call.now;
-    let account = api.store.write::<_, Refusal, _>(move |scope| accounts::sign_in(scope, &address, now))?;
-    let token = api.auth.token(&account.account_id, Role::Provider, &address);
+    let (now, auth) = (call.now, api.auth.clone());
+    let (agent, origin) = (agent(call), call.peer().to_string());
+    let (account, issued) = api.store.write::<_, ApiError, _>(move |scope| {
+        let account = accounts::sign_in(scope, &address, now)?;
+        let issued = auth.token(&account.account_id, Role::Provider, &address);
+        sessions::begin(scope, &account.account_id, &issued, &agent, &origin, now)?;
+        Ok((account, issued))
+    })?;
     json(&SignedIn {
-        token: token.expose().to_owned(),
+        token: issued.token.expose().to_owned(),
         address,
         account_id: account.account_id,
         role: Role::Provider.as_str(),
     })
+}
+
+/// What a client calls itself, as far as it can be shown.
+fn agent(call: &Call<'_>) -> String {
+    let name = call.request.header("User-Agent").unwrap_or_default();
+    name.chars().filter(|c| !c.is_control()).take(AGENT_CHARACTERS_MAX).collect()
 }
 
 #[derive(Serialize)]

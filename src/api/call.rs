@@ -1,15 +1,17 @@
 //! One request, received: matched, its caller known and let in.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::Read;
 use std::net::IpAddr;
 
 use rouille::Request;
+use rusqlite::Connection;
 
 use super::input::{Body, Query};
 use super::router::{Found, Route};
 use super::{Api, ApiError};
-use crate::auth::{AuthError, Caller, Mode, keys};
+use crate::auth::{AuthError, Caller, Mode, keys, sessions};
+use crate::base::limits::LAST_USE_TIME;
 use crate::base::{AccountId, LeaseId, Timestamp, WorkerId};
 use crate::market::Actor;
 
@@ -40,9 +42,24 @@ impl<'a> Call<'a> {
 
     /// Who shows the credentials of a request; 401 when they are wrong.
     pub fn identify(api: &Api, request: &Request) -> Result<Caller, ApiError> {
-        api.auth.identify(bearer(request), request.header("X-API-Key"), |key| {
-            api.store.read(|connection| Ok(keys::find(connection, key)?))
-        })
+        let now = api.clock.now();
+        let shown = Cell::new(None);
+        let caller = api.auth.identify(bearer(request), request.header("X-API-Key"), |key| {
+            let holder = api.store.read::<_, ApiError, _>(|c| Ok(keys::find(c, key, now)?))?;
+            shown.set(holder.as_ref().map(|holder| (holder.key_id, holder.last_used_at)));
+            Ok::<_, ApiError>(holder)
+        })?;
+        if let Some((key, last)) = shown.get() {
+            note_use(api, last, now, move |scope| keys::note_use(scope, key, now));
+        }
+        if let Some(token) = caller.session().and_then(|session| session.token_id.as_deref()) {
+            let standing = api.store.read::<_, ApiError, _>(|c| Ok(sessions::find(c, token)?))?;
+            let session = standing.ok_or(AuthError::Token)?;
+            note_use(api, Some(session.last_used_at), now, move |scope| {
+                sessions::note_use(scope, session.session_id, now)
+            });
+        }
+        Ok(caller)
     }
 
     /// On whose behalf the market is asked: in open mode nobody in particular may do everything,
@@ -118,6 +135,22 @@ impl<'a> Call<'a> {
     /// Where the request came from.
     pub fn peer(&self) -> IpAddr {
         origin(self.request)
+    }
+}
+
+/// Notes, now and then, that a credential was used. Nobody waits for it.
+fn note_use(
+    api: &Api,
+    last: Option<Timestamp>,
+    now: Timestamp,
+    note: impl FnOnce(&Connection) -> Result<(), AuthError> + Send + 'static,
+) {
+    if last.is_some_and(|last| last.plus(LAST_USE_TIME) > now) {
+        return;
+    }
+    let noted = api.store.submit_calm(move |scope| Ok::<_, ApiError>(note(scope)?), |_| {});
+    if let Err(error) = noted {
+        log::debug!("a credential's use was not noted: {error}");
     }
 }
 

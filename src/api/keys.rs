@@ -1,12 +1,17 @@
 //! API keys of accounts and tokens of workers: listed, made and revoked by those they belong to.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde::Serialize;
 
+use super::input::Query;
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::auth::worker_tokens::{self, TokenRow};
 use crate::auth::{Caller, Session, keys};
+use crate::base::limits::TEXT_BYTES_MAX;
 use crate::base::{AccountId, Timestamp, WorkerId};
 use crate::market::Actor;
 use crate::store::{accounts, workers};
@@ -18,6 +23,9 @@ const OF_ACCOUNT: Parameter = Parameter {
     about: "Whose key; the caller's own by default, administrators must name the account",
 };
 
+/// A minute to a year.
+const KEY_SECONDS: RangeInclusive<u64> = 60..=366 * 86_400;
+
 pub(super) const ROUTES: &[Route] = &[
     Route {
         method: Method::Get,
@@ -28,6 +36,25 @@ pub(super) const ROUTES: &[Route] = &[
         body: &[],
         answer: "account_id, keys",
         handle: list_keys,
+    },
+    Route {
+        method: Method::Post,
+        path: "/api/auth/keys",
+        access: Access::Credential,
+        summary: "Make an API key",
+        query: &[],
+        body: &[
+            OF_ACCOUNT,
+            Parameter { name: "label", kind: "string", required: false, about: "What you call it" },
+            Parameter {
+                name: "expires_in_sec",
+                kind: "integer",
+                required: false,
+                about: "How long it is good, 60 to 31622400; until it is revoked by default",
+            },
+        ],
+        answer: "account_id, key_id, api_key: shown this once, label, expires_at",
+        handle: issue_key,
     },
     Route {
         method: Method::Delete,
@@ -77,6 +104,18 @@ struct KeyView {
     hint: String,
     created_at: Timestamp,
     revoked_at: Option<Timestamp>,
+    label: String,
+    expires_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct IssuedKey {
+    account_id: AccountId,
+    key_id: i64,
+    api_key: String,
+    label: String,
+    expires_at: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -92,7 +131,9 @@ struct RevokedKey {
 }
 
 fn list_keys(api: &Api, call: &Call<'_>) -> Answer {
-    let account_id = holder(call)?;
+    let mut query = call.query();
+    let account_id = holder(call, &mut query)?;
+    query.finish()?;
     let rows = api.store.read::<_, ApiError, _>(|connection| {
         existing(connection, &account_id)?;
         Ok(keys::list(connection, &account_id)?)
@@ -102,12 +143,41 @@ fn list_keys(api: &Api, call: &Call<'_>) -> Answer {
         hint: row.hint,
         created_at: row.created_at,
         revoked_at: row.revoked_at,
+        label: row.label,
+        expires_at: row.expires_at,
+        last_used_at: row.last_used_at,
     };
     json(&KeyList { account_id, keys: rows.into_iter().map(view).collect() })
 }
 
+fn issue_key(api: &Api, call: &Call<'_>) -> Answer {
+    let mut body = call.body()?;
+    let named = body.optional_text("account_id");
+    let label = body.text_or("label", "");
+    let lasts_sec = body.optional_integer("expires_in_sec");
+    body.finish()?;
+    if label.len() > TEXT_BYTES_MAX || label.chars().any(char::is_control) {
+        return Err(ApiError::new(400, format!("label: at most {TEXT_BYTES_MAX} bytes on one line")));
+    }
+    let lasts = lasts_sec.map(|seconds| u64::try_from(seconds).ok().filter(|s| KEY_SECONDS.contains(s)));
+    if lasts == Some(None) {
+        let (min, max) = (KEY_SECONDS.start(), KEY_SECONDS.end());
+        return Err(ApiError::new(400, format!("expires_in_sec must lie between {min} and {max}")));
+    }
+    let account_id = of_caller(call, named)?;
+    let expires_at = lasts.flatten().map(|seconds| call.now.plus(Duration::from_secs(seconds)));
+    let (account, name, now) = (account_id.clone(), label.clone(), call.now);
+    let (key_id, key) = api.store.write::<_, ApiError, _>(move |scope| {
+        let key = keys::issue(scope, &account, now)?;
+        Ok((keys::describe(scope, &account, &key, &name, expires_at)?, key))
+    })?;
+    json(&IssuedKey { account_id, key_id, api_key: key.expose().to_owned(), label, expires_at })
+}
+
 fn revoke_key(api: &Api, call: &Call<'_>) -> Answer {
-    let account = holder(call)?;
+    let mut query = call.query();
+    let account = holder(call, &mut query)?;
+    query.finish()?;
     let unknown = || ApiError::new(404, "Key not found");
     let key_id: i64 = call.parameter().parse().map_err(|_| unknown())?;
     let now = call.now;
@@ -117,10 +187,11 @@ fn revoke_key(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 /// Whose keys are asked for: an account's own, or the one an administrator names.
-fn holder(call: &Call<'_>) -> Result<AccountId, ApiError> {
-    let mut query = call.query();
-    let named = query.optional_text("account_id");
-    query.finish()?;
+pub(super) fn holder(call: &Call<'_>, query: &mut Query<'_>) -> Result<AccountId, ApiError> {
+    of_caller(call, query.optional_text("account_id"))
+}
+
+fn of_caller(call: &Call<'_>, named: Option<String>) -> Result<AccountId, ApiError> {
     let named = named
         .map(|id| id.parse::<AccountId>().map_err(|_| ApiError::new(404, "Account not found")))
         .transpose()?;

@@ -24,6 +24,7 @@ mod memos;
 mod metrics;
 mod monitoring;
 mod openapi;
+mod origin;
 mod overview;
 #[cfg(test)]
 mod own_tests;
@@ -40,6 +41,7 @@ mod roster;
 mod router;
 #[cfg(test)]
 mod scale_tests;
+mod sessions;
 mod state;
 #[cfg(test)]
 mod sweep_tests;
@@ -142,6 +144,9 @@ pub fn chain_handler(api: Arc<Api>) -> Arc<http::Handler> {
 }
 
 fn answer(api: &Arc<Api>, router: &Router, request: &Request) -> Reply {
+    if let Err(refused) = origin::check(api, request) {
+        return refused.into_response().into();
+    }
     if request.raw_url().split('?').next() == Some(live_feed::PATH) {
         return live_feed::reply(api, request);
     }
@@ -175,6 +180,7 @@ const RESOURCES: &[&[Route]] = &[
     system::ROUTES,
     auth::ROUTES,
     keys::ROUTES,
+    sessions::ROUTES,
     accounts::ROUTES,
     rentals::ROUTES,
     leases::ROUTES,

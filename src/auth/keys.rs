@@ -11,6 +11,10 @@ use crate::store::StoreError;
 /// Whose key it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHolder {
+    /// The key's number.
+    pub key_id: i64,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
     /// The account.
     pub account: AccountId,
     /// What it was made as.
@@ -21,14 +25,20 @@ pub struct KeyHolder {
 
 impl From<KeyHolder> for Session {
     fn from(holder: KeyHolder) -> Self {
-        let KeyHolder { account, role, wallet } = holder;
-        Session { account, role, wallet, via: Via::ApiKey }
+        let KeyHolder { account, role, wallet, .. } = holder;
+        Session { account, role, wallet, via: Via::ApiKey, token_id: None }
     }
 }
 
 /// A key, without what would let anybody use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
+    /// What its owner calls it.
+    pub label: String,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Timestamp>,
     /// To revoke it by.
     pub key_id: i64,
     /// Its first 8 characters.
@@ -83,26 +93,28 @@ pub fn adopt(
 }
 
 /// Whose `key` is, unless it is unknown or revoked.
-pub fn find(conn: &Connection, key: &str) -> Result<Option<KeyHolder>, AuthError> {
+pub fn find(conn: &Connection, key: &str, now: Timestamp) -> Result<Option<KeyHolder>, AuthError> {
     let mut query = conn.prepare_cached(
-        "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END
+        "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END, k.key_id, k.last_used_at
          FROM api_keys k JOIN accounts a ON a.account_id = k.account_id
-         WHERE k.digest = ?1 AND k.revoked_at IS NULL AND a.origin IN ('registered', 'worker', 'wallet')",
+         WHERE k.digest = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)
+               AND a.origin IN ('registered', 'worker', 'wallet')",
     )?;
-    let row = query.query_row([digest(key)], |row| {
+    let row = query.query_row(params![digest(key), now], |row| {
         let wallet: Option<String> = row.get(2)?;
-        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet))
+        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, row.get(3)?, row.get(4)?))
     });
-    let Some((account, role, wallet)) = row.optional()? else { return Ok(None) };
+    let Some((account, role, wallet, key_id, last_used_at)) = row.optional()? else { return Ok(None) };
     let account = account.parse().map_err(|error| corrupt(0, error))?;
     let wallet = wallet.map(|text| text.parse()).transpose().map_err(|error| corrupt(2, error))?;
-    Ok(Some(KeyHolder { account, role, wallet }))
+    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet }))
 }
 
 /// The keys of `account`, newest first, the revoked ones too.
 pub fn list(conn: &Connection, account: &AccountId) -> Result<Vec<KeyRow>, AuthError> {
     let mut query = conn.prepare_cached(
-        "SELECT key_id, hint, created_at, revoked_at FROM api_keys WHERE account_id = ?1
+        "SELECT key_id, hint, created_at, revoked_at, label, expires_at, last_used_at FROM api_keys
+         WHERE account_id = ?1
          ORDER BY key_id DESC LIMIT ?2",
     )?;
     let rows = query.query_map(params![account.as_str(), API_KEYS_MAX], key_row)?;
@@ -122,12 +134,37 @@ pub fn revoke(
     Ok(update.execute(params![key_id, account.as_str(), now.micros()])? == 1)
 }
 
+/// Gives an account's newest key a name, and an end if it shall have one.
+pub fn describe(
+    conn: &Connection,
+    account: &AccountId,
+    key: &Secret,
+    label: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<i64, AuthError> {
+    let mut update = conn.prepare_cached(
+        "UPDATE api_keys SET label = ?3, expires_at = ?4 WHERE account_id = ?1 AND digest = ?2 RETURNING key_id",
+    )?;
+    Ok(update
+        .query_row(params![account.as_str(), digest(key.expose()), label, expires_at], |row| row.get(0))?)
+}
+
+/// Notes that a key was used.
+pub fn note_use(conn: &Connection, key_id: i64, now: Timestamp) -> Result<(), AuthError> {
+    conn.prepare_cached("UPDATE api_keys SET last_used_at = ?2 WHERE key_id = ?1")?
+        .execute(params![key_id, now])?;
+    Ok(())
+}
+
 fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
     Ok(KeyRow {
         key_id: row.get(0)?,
         hint: row.get(1)?,
         created_at: Timestamp::from_micros(row.get(2)?),
         revoked_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
+        label: row.get(4)?,
+        expires_at: row.get(5)?,
+        last_used_at: row.get(6)?,
     })
 }
 
@@ -165,13 +202,35 @@ mod tests {
         with_accounts(|conn| {
             let key = issue(conn, &id("consumer-1"), NOW).unwrap();
             assert_eq!(key.expose().len(), 32);
-            let holder = find(conn, key.expose()).unwrap().unwrap();
-            assert_eq!(holder, KeyHolder { account: id("consumer-1"), role: Role::Consumer, wallet: None });
+            let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
+            assert_eq!(
+                (holder.account, holder.role, holder.wallet),
+                (id("consumer-1"), Role::Consumer, None)
+            );
 
             let key = issue(conn, &id("wallet-0x24691e54"), NOW).unwrap();
-            let holder = find(conn, key.expose()).unwrap().unwrap();
+            let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
             assert_eq!(holder.role, Role::Provider);
             assert_eq!(holder.wallet, Some("0x24691e54afafe2416a8252097c9ca67557271475".parse().unwrap()));
+        });
+    }
+
+    #[test]
+    fn a_key_with_an_end_is_good_until_then() {
+        with_accounts(|conn| {
+            let key = issue(conn, &id("rig"), NOW).unwrap();
+            let end = NOW.plus(std::time::Duration::from_secs(60));
+            let key_id = describe(conn, &id("rig"), &key, "backups", Some(end)).unwrap();
+            assert!(
+                find(conn, key.expose(), end.minus(std::time::Duration::from_micros(1))).unwrap().is_some()
+            );
+            assert!(find(conn, key.expose(), end).unwrap().is_none());
+            note_use(conn, key_id, NOW).unwrap();
+            let row = &list(conn, &id("rig")).unwrap()[0];
+            assert_eq!(
+                (row.label.as_str(), row.expires_at, row.last_used_at),
+                ("backups", Some(end), Some(NOW))
+            );
         });
     }
 
@@ -181,9 +240,9 @@ mod tests {
             let key = issue(conn, &id("rig"), NOW).unwrap();
             let upper = key.expose().to_uppercase();
             for wrong in ["", "nonsense", &key.expose()[1..], &format!("{} ", key.expose()), "' OR 1=1 --"] {
-                assert_eq!(find(conn, wrong).unwrap(), None, "{wrong}");
+                assert_eq!(find(conn, wrong, NOW).unwrap(), None, "{wrong}");
             }
-            assert!(upper == key.expose() || find(conn, &upper).unwrap().is_none());
+            assert!(upper == key.expose() || find(conn, &upper, NOW).unwrap().is_none());
         });
     }
 
@@ -198,7 +257,7 @@ mod tests {
                 [digest("planted")],
             )
             .unwrap();
-            assert_eq!(find(conn, "planted").unwrap(), None);
+            assert_eq!(find(conn, "planted", NOW).unwrap(), None);
         });
     }
 
@@ -218,10 +277,10 @@ mod tests {
             assert_eq!((rows.len(), rows[0].hint.as_str()), (1, &key.expose()[..8]));
             let key_id = rows[0].key_id;
             assert!(!revoke(conn, &id("consumer-1"), key_id, NOW).unwrap(), "not one's own");
-            assert!(find(conn, key.expose()).unwrap().is_some());
+            assert!(find(conn, key.expose(), NOW).unwrap().is_some());
             assert!(revoke(conn, &id("rig"), key_id, NOW).unwrap());
             assert!(!revoke(conn, &id("rig"), key_id, NOW).unwrap(), "once");
-            assert_eq!(find(conn, key.expose()).unwrap(), None);
+            assert_eq!(find(conn, key.expose(), NOW).unwrap(), None);
             assert_eq!(list(conn, &id("rig")).unwrap()[0].revoked_at, Some(NOW));
         });
     }
@@ -240,11 +299,11 @@ mod tests {
             let rows = list(conn, &id("rig")).unwrap();
             assert_eq!(i64::try_from(rows.len()).unwrap(), API_KEYS_MAX);
             assert!(rows.iter().all(|row| row.revoked_at.is_none()), "the revoked one went first");
-            assert!(find(conn, first.expose()).unwrap().is_some());
+            assert!(find(conn, first.expose(), NOW).unwrap().is_some());
             issue(conn, &id("rig"), NOW).unwrap();
-            assert!(find(conn, first.expose()).unwrap().is_none(), "then the oldest");
-            assert!(find(conn, second.expose()).unwrap().is_none());
-            assert!(find(conn, foreign.expose()).unwrap().is_some());
+            assert!(find(conn, first.expose(), NOW).unwrap().is_none(), "then the oldest");
+            assert!(find(conn, second.expose(), NOW).unwrap().is_none());
+            assert!(find(conn, foreign.expose(), NOW).unwrap().is_some());
         });
     }
 }

@@ -13,6 +13,7 @@ mod nonces;
 mod rfc3339;
 mod secret_file;
 mod session;
+pub mod sessions;
 pub mod siwe;
 mod tokens;
 mod uri;
@@ -28,7 +29,7 @@ pub use error::AuthError;
 pub use keys::KeyHolder;
 pub use secret_file::SecretFileError;
 pub use session::{ADMINISTRATOR_ID, Caller, Role, Session, Via};
-pub use tokens::JwtSecret;
+pub use tokens::{Issued, JwtSecret};
 
 use nonces::Nonces;
 use siwe::SignInMessage;
@@ -91,7 +92,7 @@ impl Auth {
     }
 
     /// Who shows these credentials: a bearer token, else an API key, else nobody. `holder_of` looks
-    /// an API key up (`|key| store.read(|c| keys::find(c, key))`); it is called for nothing else.
+    /// an API key up (`|key| store.read(|c| keys::find(c, key, now))`); it is called for nothing else.
     pub fn identify<X: From<AuthError>>(
         &self,
         bearer: Option<&str>,
@@ -157,7 +158,7 @@ impl Auth {
 
     /// A token for the session of a wallet that has proven itself: a JWT (HS256) with `sub` (the
     /// address in lower case), `role`, `account_id`, `iat`, `exp` (a day later) and `jti`.
-    pub fn token(&self, account: &AccountId, role: Role, wallet: &EthAddress) -> Secret {
+    pub fn token(&self, account: &AccountId, role: Role, wallet: &EthAddress) -> Issued {
         self.tokens.issue(account, role, wallet, self.clock.now())
     }
 

@@ -33,6 +33,8 @@ pub struct Session {
     pub wallet: Option<EthAddress>,
     /// What was shown.
     pub via: Via,
+    /// The id of the token that was shown, if one was: its session must still stand.
+    pub token_id: Option<String>,
 }
 
 /// The credential that a session came with.

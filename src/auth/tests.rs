@@ -65,7 +65,7 @@ fn an_api_key_is_its_holder_and_a_wrong_credential_is_never_as_if_none() {
     let consumer: AccountId = "consumer-1".parse().unwrap();
     let holder = consumer.clone();
     let key = store.write(move |scope| keys::issue(scope, &holder, Timestamp::from_seconds(0.0))).unwrap();
-    let look_up = |key: &str| store.read(|conn| keys::find(conn, key));
+    let look_up = |key: &str| store.read(|conn| keys::find(conn, key, Timestamp::from_seconds(0.0)));
 
     for mode in [Mode::Open, Mode::Closed] {
         let auth = auth(mode, &clock());
@@ -124,14 +124,14 @@ fn a_wallet_signs_in_and_its_token_speaks_for_it() {
     assert_eq!(proven, *wallet.address());
 
     let token = auth.token(&"wallet-1".parse().unwrap(), Role::Provider, &proven);
-    let caller = auth.identify(Some(token.expose()), None, untouched).unwrap();
+    let caller = auth.identify(Some(token.token.expose()), None, untouched).unwrap();
     let (session, address) = caller.require_wallet().unwrap();
     let by_key = Caller::Account(Session { via: Via::ApiKey, ..session.clone() });
     assert!(matches!(by_key.require_wallet(), Err(AuthError::WalletRequired)), "keys do not count here");
     assert_eq!((session.account.as_str(), session.role), ("wallet-1", Role::Provider));
     assert_eq!(*address, proven);
     clock.advance(Duration::from_secs(86_400));
-    assert!(matches!(auth.identify(Some(token.expose()), None, untouched), Err(AuthError::Token)));
+    assert!(matches!(auth.identify(Some(token.token.expose()), None, untouched), Err(AuthError::Token)));
 }
 
 #[test]

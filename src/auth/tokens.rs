@@ -43,6 +43,17 @@ impl JwtSecret {
     }
 }
 
+/// A token just made.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub token: Secret,
+    /// Its own id, the claim `jti`.
+    pub token_id: String,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
 /// The claims, as the wire names them.
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -89,7 +100,7 @@ impl Tokens {
         role: Role,
         wallet: &EthAddress,
         now: Timestamp,
-    ) -> Secret {
+    ) -> Issued {
         let claims = Claims {
             sub: EthAddress::from_bytes(wallet.bytes()),
             role,
@@ -99,16 +110,18 @@ impl Tokens {
             jti: Secret::random(TOKEN_ID_BYTES).expose().to_owned(),
         };
         let token = jsonwebtoken::encode(&self.header, &claims, &self.signing);
-        Secret::new(token.expect("the key is an HMAC key and claims are plain JSON"))
+        let token = Secret::new(token.expect("the key is an HMAC key and claims are plain JSON"));
+        let expires_at = Timestamp::from_micros(claims.exp * MICROS_PER_SECOND);
+        Issued { token, token_id: claims.jti, expires_at }
     }
 
     pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<Session, AuthError> {
         let token = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation);
-        let Claims { sub, role, account_id, exp, .. } = token.map_err(|_| AuthError::Token)?.claims;
+        let Claims { sub, role, account_id, exp, jti, .. } = token.map_err(|_| AuthError::Token)?.claims;
         if now.micros() >= exp.saturating_mul(MICROS_PER_SECOND) {
             return Err(AuthError::Token);
         }
-        Ok(Session { account: account_id, role, wallet: Some(sub), via: Via::Token })
+        Ok(Session { account: account_id, role, wallet: Some(sub), via: Via::Token, token_id: Some(jti) })
     }
 }
 
@@ -180,7 +193,7 @@ mod tests {
     }
 
     fn token(tokens: &Tokens) -> Secret {
-        tokens.issue(&"wallet-0x24691e54".parse().unwrap(), Role::Provider, &wallet(), NOW)
+        tokens.issue(&"wallet-0x24691e54".parse().unwrap(), Role::Provider, &wallet(), NOW).token
     }
 
     /// A token with any header and claims, signed with the right secret.

@@ -240,6 +240,12 @@ pub const NONCES_USED_MAX: usize = 100_000;
 pub const SIGN_IN_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// A session token lives this long (contract: rest.md).
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(86_400);
+/// Sessions of one account: a person has a handful, a program that signs in every minute loses its oldest.
+pub const SESSIONS_MAX: i64 = 1000;
+/// How exactly the last use of a key or a session is known: each costs a write.
+pub const LAST_USE_TIME: Duration = Duration::from_secs(60);
+/// What a client calls itself, as far as it is kept.
+pub const AGENT_CHARACTERS_MAX: usize = 200;
 /// API keys of one account.
 pub const API_KEYS_MAX: i64 = 1000;
 /// Tokens of one worker: one in use, one being rolled out, and room to forget some.

@@ -23,10 +23,10 @@ function options(series, format, width, height, markers) {
   };
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   return {
-    width, height, padding: [12, 12, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 7 } },
+    width, height, padding: [12, 28, 0, 0], legend: { show: false }, cursor: { y: false, points: { size: 7 } },
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.12 : 1] } },
-    axes: [{ ...axis, grid: { show: false }, space: 80, values: (plot, splits) => { const days = plot.scales.x.max - plot.scales.x.min > 172800; return splits.map((at) => (days ? new Date(at * 1000).toLocaleDateString([], { month: "short", day: "numeric" }) : clock(at))); } },
-      { ...axis, size: 76, space: 44, values: (_, splits) => splits.map((value) => format(value)) }],
+    axes: [{ ...axis, grid: { show: false }, space: 80, size: 30, values: (plot, splits) => { const days = plot.scales.x.max - plot.scales.x.min > 172800; return splits.map((at) => (days ? new Date(at * 1000).toLocaleDateString([], { month: "short", day: "numeric" }) : clock(at))); } },
+      { ...axis, size: 76, space: 44, values: (_, splits) => splits.map((value) => (value === 0 ? "0" : format(value))) }],
     series: [{}, ...series.map(line)],
     hooks: markers ? { draw: [(plot) => drawMarkers(plot, markers.current)] } : {},
   };

@@ -2,9 +2,8 @@
 // <${Dialog} title="Rent rig-1" onClose=${close} wide footer=${html`…`}>…<//>     mounted means open
 // <${Drawer} title="rig-1" onClose=${close}>…<//>                                 the same, from the side
 // <${ConfirmDialog} title="Stop the lease?" confirm="Stop" tone="danger" busy=${busy} onConfirm=${stop} onClose=${close}>what follows<//>
-// <${Popover} label="Account" button=${html`…`}>menu items<//>                    a menu button with its panel
 
-import { cx, html, useEffect, useId, useLayoutEffect, useRef, useState } from "/static/app/core.js";
+import { cx, html, useId, useLayoutEffect, useRef } from "/static/app/core.js";
 import { Button, Icon } from "/static/app/kit.js";
 
 export function Dialog({ title, onClose, wide, drawer, footer, children, bare }) {
@@ -27,22 +26,4 @@ export const Drawer = (props) => html`<${Dialog} ...${props} drawer />`;
 export function ConfirmDialog({ title, confirm = "Confirm", tone = "primary", busy, onConfirm, onClose, children, disabled }) {
   return html`<${Dialog} title=${title} onClose=${onClose} footer=${html`<${Button} onClick=${onClose}>Cancel<//>
     <${Button} tone=${tone} busy=${busy} disabled=${disabled} onClick=${onConfirm}>${confirm}<//>`}>${children}<//>`;
-}
-
-export function Popover({ label, button, children, onOpen, class: name }) {
-  const [open, setOpen] = useState(false);
-  const [root, trigger] = [useRef(null), useRef(null)];
-  const panel = useId();
-  useEffect(() => {
-    if (!open) return undefined;
-    onOpen?.();
-    const outside = (event) => { if (!root.current?.contains(event.target)) setOpen(false); };
-    const escape = (event) => { if (event.key === "Escape") { setOpen(false); trigger.current?.focus(); } };
-    document.addEventListener("pointerdown", outside);
-    document.addEventListener("keydown", escape);
-    return () => { document.removeEventListener("pointerdown", outside); document.removeEventListener("keydown", escape); };
-  }, [open]);
-  return html`<div class="popover" ref=${root}>
-    <button ref=${trigger} type="button" class=${cx("icon-button", name)} aria-label=${label} aria-expanded=${open ? "true" : "false"} aria-controls=${panel} onClick=${() => setOpen(!open)}>${button}</button>
-    ${open && html`<div class="panel" id=${panel} onClick=${(event) => { if (event.target.closest("a, [data-close]")) setOpen(false); }}>${children}</div>`}</div>`;
 }

@@ -1,4 +1,4 @@
-// The command palette: pages, actions, workers, leases and blocks, by typing.
+// The command palette: pages, actions, workers, leases and blocks, by typing. And the help on keys.
 
 import { html, useEffect, useId, useMemo, useRef, useState } from "/static/app/core.js";
 import { get, url } from "/static/app/api.js";
@@ -7,7 +7,7 @@ import { gpuLabel, hashTag, hashrate, isAddress, short } from "/static/app/forma
 import { Icon } from "/static/app/kit.js";
 import { navigate } from "/static/app/router.js";
 import { isIn, openSignIn, signOut } from "/static/app/session.js";
-import { PAGES, overlay, switchTheme } from "/static/app/shell.js";
+import { PAGES, overlay, switchTheme, touchKey } from "/static/app/shell.js";
 import { blocks, workers } from "/static/app/store.js";
 
 const FOUND_MAX = 8;
@@ -82,4 +82,9 @@ export function Palette({ onClose }) {
       ${found.map((one, i) => html`${(i === 0 || found[i - 1].group !== one.group) && html`<div class="group" role="presentation" key=${one.group}>${one.group}</div>`}
         <div role="option" id=${`${id}-${i}`} key=${one.group + one.label} aria-selected=${i === place ? "true" : "false"} onMouseMove=${() => setAt(i)} onClick=${() => run(one)}>
         <${Icon} name=${one.icon} /><span>${one.label}</span>${one.hint && html`<span class="soft">${one.hint}</span>`}</div>`)}</div><//>`;
+}
+
+export function Help({ onClose }) {
+  const rows = [[`${touchKey} K or /`, "Search and commands"], ["?", "This help"], ["t", "Switch the theme"], ["Esc", "Close what is open"], ...PAGES.map((page) => [`g ${page.key}`, page.label]), ["g a", "Account"]];
+  return html`<${Dialog} title="Keyboard" onClose=${onClose}><dl class="keys">${rows.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map((one) => (one === "or" ? html` or ` : html`<kbd>${one}</kbd>`))}</dt><dd>${what}</dd></div>`)}</dl><//>`;
 }

@@ -3,7 +3,7 @@
 //   if (!isIn()) openSignIn();     await refresh();      // after money moved
 
 import { signal } from "/static/app/core.js";
-import { ApiError, authorize, forgetAnswers, get } from "/static/app/api.js";
+import { ApiError, authorize, forgetAnswers, get, post } from "/static/app/api.js";
 
 const KEPT = "xenblocks.session";
 export const session = signal({ status: "out", kind: null, account: null, address: "" });
@@ -43,6 +43,8 @@ export async function signIn(kind, secret, address = "") {
 }
 
 export function signOut() {
+  // The token ends on the server too; a lost answer leaves it to run out.
+  if (credential?.kind === "wallet") post("/api/auth/logout", undefined).catch(() => {});
   forget();
   session.value = { status: "out", kind: null, account: null, address: "" };
 }

@@ -1,8 +1,7 @@
 // The frame around every page: navigation, connection, search, notices, account, theme, toasts.
 
-import { html, signal, useEffect, useState } from "/static/app/core.js";
+import { cx, html, signal, useEffect, useId, useRef, useState } from "/static/app/core.js";
 import { ago, money, short } from "/static/app/format.js";
-import { Dialog, Popover } from "/static/app/dialog.js";
 import { Button, EmptyState, Icon, copy } from "/static/app/kit.js";
 import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
 import { navigate, place } from "/static/app/router.js";
@@ -18,7 +17,7 @@ export const PAGES = [
   { href: "/block-buster", label: "Block Buster", icon: "block", key: "b" },
 ];
 const isHere = (page, path) => (page.href === "/" ? path === "/" : path.startsWith(page.href) || (page.also && path.startsWith(page.also)));
-const touchKey = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
+export const touchKey = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";
 
 /** Which overlay is open: palette, help or menu. */
 export const overlay = signal(null);
@@ -37,7 +36,7 @@ export function Shell({ children }) {
   const path = place.value.path;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
     <header class="top"><div class="top-in">
-      <a class="brand" href="/" aria-label="XenBlocks, overview"><img src="/static/icon.svg" alt="" width="28" height="28" /><span>XenBlocks</span></a>
+      <a class="brand" href="/" aria-label="XenBlocks, overview"><${Mark} /><span>XenBlocks</span></a>
       <nav class="nav" aria-label="Main">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}>${page.label}</a>`)}</nav>
       <div class="top-tools">
         <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label="Search and commands"><${Icon} name="search" size=${16} /><span>Search</span><kbd>${touchKey} K</kbd></button>
@@ -98,19 +97,14 @@ function Toasts() {
 /** What opens over the page is loaded when it is first asked for. */
 function Overlays() {
   const [parts, setParts] = useState({});
-  const wanted = signInAsked.value ? "wallet" : overlay.value === "palette" ? "palette" : null;
+  const wanted = signInAsked.value ? "wallet" : overlay.value ? "palette" : null;
   useEffect(() => {
     if (wanted && !parts[wanted]) import(`/static/app/${wanted}.js`).then((module) => setParts((old) => ({ ...old, [wanted]: module })), () => {});
   }, [wanted]);
   const close = () => { overlay.value = null; };
   return html`${wanted === "wallet" && parts.wallet && html`<${parts.wallet.SignIn} />`}
-    ${wanted === "palette" && parts.palette && html`<${parts.palette.Palette} onClose=${close} />`}
-    ${overlay.value === "help" && html`<${Help} onClose=${close} />`}`;
-}
-
-function Help({ onClose }) {
-  const rows = [[`${touchKey} K or /`, "Search and commands"], ["?", "This help"], ["t", "Switch the theme"], ["Esc", "Close what is open"], ...PAGES.map((page) => [`g ${page.key}`, page.label]), ["g a", "Account"]];
-  return html`<${Dialog} title="Keyboard" onClose=${onClose}><dl class="keys">${rows.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map((one) => (one === "or" ? html` or ` : html`<kbd>${one}</kbd>`))}</dt><dd>${what}</dd></div>`)}</dl><//>`;
+    ${overlay.value === "palette" && parts.palette && html`<${parts.palette.Palette} onClose=${close} />`}
+    ${overlay.value === "help" && parts.palette && html`<${parts.palette.Help} onClose=${close} />`}`;
 }
 
 function useShortcuts() {
@@ -133,4 +127,25 @@ function useShortcuts() {
     document.addEventListener("keydown", press);
     return () => document.removeEventListener("keydown", press);
   }, []);
+}
+
+const Mark = () => html`<svg class="mark" width="28" height="28" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M16 4 26 10v12l-10 6-10-6V10z" /><path d="m11.5 11.5 9 9m0-9-9 9" /></svg>`;
+
+/** A button with its panel: <${Popover} label="Account" button=${html`…`}>menu items<//> */
+export function Popover({ label, button, children, onOpen, class: name }) {
+  const [open, setOpen] = useState(false);
+  const [root, trigger] = [useRef(null), useRef(null)];
+  const panel = useId();
+  useEffect(() => {
+    if (!open) return undefined;
+    onOpen?.();
+    const outside = (event) => { if (!root.current?.contains(event.target)) setOpen(false); };
+    const escape = (event) => { if (event.key === "Escape") { setOpen(false); trigger.current?.focus(); } };
+    document.addEventListener("pointerdown", outside);
+    document.addEventListener("keydown", escape);
+    return () => { document.removeEventListener("pointerdown", outside); document.removeEventListener("keydown", escape); };
+  }, [open]);
+  return html`<div class="popover" ref=${root}>
+    <button ref=${trigger} type="button" class=${cx("icon-button", name)} aria-label=${label} aria-expanded=${open ? "true" : "false"} aria-controls=${panel} onClick=${() => setOpen(!open)}>${button}</button>
+    ${open && html`<div class="panel" id=${panel} onClick=${(event) => { if (event.target.closest("a, [data-close]")) setOpen(false); }}>${children}</div>`}</div>`;
 }

@@ -8,7 +8,7 @@
 // caller reads it with useSort(name, fallback). `tick` changes when rows were changed in place.
 
 import { cx, html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
-import { Icon } from "/static/app/icons.js";
+import { Icon } from "/static/app/kit.js";
 import { navigate, useQuery } from "/static/app/router.js";
 
 const ROW_PX = 48;

@@ -54,7 +54,7 @@ export function Hashrate({ title = "Fleet hashrate", worker }) {
 }
 
 const KINDS = {
-  block: { icon: "block", tone: "success", text: (d) => html`<a href=${workerHref(d)}>${d.worker_id}</a> found a block <span class="mono soft">${short(hashTag(d.hash), 8, 6)}</span>` },
+  block: { icon: "block", tone: "success", text: (d) => html`<a href=${workerHref(d)}>${d.worker_id}</a> found a block <span class="soft num">${short(hashTag(d.hash), 8, 6)}</span>` },
   lease_started: { icon: "renter", tone: "info", text: (d) => html`<a href=${workerHref(d)}>${d.worker_id}</a> was rented for ${duration(d.duration_sec)}` },
   lease_completed: { icon: "check", tone: "accent", text: (d) => html`A lease of <a href=${workerHref(d)}>${d.worker_id}</a> ended with ${count(d.blocks_found)} ${d.blocks_found === 1 ? "block" : "blocks"}` },
 };

@@ -67,6 +67,7 @@ fn operations(house: &House) -> Vec<(String, String, String)> {
             .replace("{lease_id}", "lease-x")
             .replace("{address}", "0x1111111111222222222233333333334444444444")
             .replace("{key_id}", "1")
+            .replace("{session_id}", "1")
             .replace("{token_id}", "1");
         assert!(!called.contains('{'), "{called}: say what stands for its parameter");
         for method in methods.as_object().unwrap().keys() {

@@ -17,4 +17,6 @@ mod money;
 mod orders;
 mod pages;
 mod races;
+mod sessions;
+mod strangers;
 mod wallets;

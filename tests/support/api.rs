@@ -80,6 +80,11 @@ impl Api {
         self.with("Authorization", format!("Bearer {token}"))
     }
 
+    /// The value of a header that is sent with each request.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
     /// The base URL.
     pub fn base(&self) -> &str {
         &self.base

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file that includes this uses a part of it")]
 
 pub mod api;
+pub mod cdp;
 pub mod house;
 pub mod mqtt_client;
 pub mod rig;

@@ -97,7 +97,8 @@ fn keys_go_on_working_but_a_wallet_needs_its_signature() {
     let (imported, lines, path) = prototype.import();
     assert_eq!(imported.unwrap().keys, 4, "{lines:#?}");
     let connection = open_for_reading(&path).unwrap();
-    let holder = |key: &str| keys::find(&connection, key).unwrap().map(|holder| holder.account.to_string());
+    let holder =
+        |key: &str| keys::find(&connection, key, NOW).unwrap().map(|holder| holder.account.to_string());
     assert_eq!(holder(&format!("{}k", hex::encode_upper("renter"))).as_deref(), Some("renter"));
     assert_eq!(holder("shared").as_deref(), Some("broke"));
     assert_eq!(holder(&format!("{}k", hex::encode_upper(&id))), None);

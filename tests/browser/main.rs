@@ -1,0 +1,7 @@
+//! The pages in a real browser: every test fails on an exception, an error on the console, a violation of
+//! the Content-Security-Policy, or an answer of 4xx or 5xx that it did not expect.
+
+mod first;
+#[path = "../support/mod.rs"]
+mod support;
+mod visitor;

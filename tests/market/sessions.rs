@@ -1,0 +1,103 @@
+//! Sessions of wallets and API keys: seen, ended, expired, over restarts too.
+
+use serde_json::{Value, json};
+use xenblocks::auth::eth::Wallet;
+
+use crate::support::api::Api;
+use crate::support::await_some;
+use crate::support::house::{House, RENTER};
+
+fn sign_in(house: &House, wallet: &Wallet, agent: &str) -> Api {
+    let api = house.api.with("User-Agent", agent);
+    let challenge = api.get(&format!("/api/auth/nonce?address={}", wallet.address())).ok();
+    let text = |name: &str| challenge[name].as_str().unwrap().to_owned();
+    let body = json!({"address": wallet.address().lower(), "signature": wallet.sign(&text("message")),
+        "nonce": text("nonce")});
+    let token = api.post("/api/auth/verify", &body).ok()["token"].as_str().unwrap().to_owned();
+    api.with_token(&token)
+}
+
+fn sessions(api: &Api) -> Vec<Value> {
+    api.get("/api/auth/sessions").ok()["sessions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_session_is_seen_and_ended_by_its_owner_for_good() {
+    let mut house = House::open();
+    let wallet = Wallet::from_seed(b"traveller");
+    let phone = sign_in(&house, &wallet, "a phone");
+    let laptop = sign_in(&house, &wallet, "a laptop");
+    let seen = sessions(&laptop);
+    let names: Vec<_> = seen.iter().map(|session| (&session["agent"], &session["current"])).collect();
+    assert_eq!(names, [(&json!("a laptop"), &json!(true)), (&json!("a phone"), &json!(false))]);
+    assert_eq!(seen[0]["address"], "127.0.0.1");
+    let lasts = seen[0]["expires_at"].as_f64().unwrap() - seen[0]["created_at"].as_f64().unwrap();
+    assert!((86_399.0..=86_400.0).contains(&lasts), "{lasts}");
+
+    let other = sign_in(&house, &Wallet::from_seed(b"somebody else"), "x");
+    let path = format!("/api/auth/sessions/{}", seen[1]["session_id"]);
+    other.send("DELETE", &path, None).refused(404);
+    phone.get("/api/auth/me").ok();
+    laptop.send("DELETE", &path, None).ok();
+    laptop.send("DELETE", &path, None).refused(404);
+    phone.get("/api/auth/me").refused(401);
+    phone.post("/api/stop", &json!({"lease_id": "x"})).refused(401);
+    assert_eq!(sessions(&laptop).len(), 1);
+
+    let (token, old) = (laptop.clone(), phone.clone());
+    house.restart();
+    let moved = |api: &Api| {
+        let header = api.header("Authorization").unwrap().to_owned();
+        house.api.with("Authorization", header)
+    };
+    moved(&token).get("/api/auth/me").ok();
+    moved(&old).get("/api/auth/me").refused(401);
+}
+
+#[test]
+fn signing_out_ends_one_session_and_everywhere_all() {
+    let house = House::open();
+    let wallet = Wallet::from_seed(b"traveller");
+    let [one, two, three] = ["1", "2", "3"].map(|agent| sign_in(&house, &wallet, agent));
+    assert_eq!(one.post("/api/auth/logout", &json!({})).ok()["ended"], 1);
+    one.get("/api/auth/me").refused(401);
+    assert_eq!(two.send("DELETE", "/api/auth/sessions?others=true", None).ok()["ended"], 1);
+    three.get("/api/auth/me").refused(401);
+    two.get("/api/auth/me").ok();
+    let four = sign_in(&house, &wallet, "4");
+    assert_eq!(four.send("DELETE", "/api/auth/sessions", None).ok()["ended"], 2);
+    for api in [&two, &four] {
+        api.get("/api/auth/me").refused(401);
+    }
+    sign_in(&house, &wallet, "5").get("/api/auth/me").ok();
+    house.api.get("/api/auth/sessions").refused(401);
+    house.api.with_key(&house.key_of(RENTER)).post("/api/auth/logout", &json!({})).refused(401);
+}
+
+#[test]
+fn a_key_has_a_name_an_end_and_a_last_use() {
+    let house = House::open();
+    let owner = house.api.with_key(&house.key_of(RENTER));
+    let made = owner.post("/api/auth/keys", &json!({"label": "backups", "expires_in_sec": 3600})).ok();
+    assert_eq!((&made["account_id"], &made["label"]), (&json!(RENTER), &json!("backups")));
+    let program = house.api.with_key(made["api_key"].as_str().unwrap());
+    let row = || {
+        let keys = owner.get("/api/auth/keys").ok()["keys"].as_array().unwrap().clone();
+        keys.into_iter().find(|key| key["key_id"] == made["key_id"]).unwrap()
+    };
+    assert_eq!((&row()["last_used_at"], &row()["expires_at"]), (&Value::Null, &made["expires_at"]));
+    program.get("/api/auth/me").ok();
+    let used = await_some("the last use", || row()["last_used_at"].as_f64());
+    assert!((used - house.clock.now().seconds()).abs() < 1.0);
+    house.pass(3601);
+    program.get("/api/auth/me").refused(401);
+    for (body, what) in [
+        (json!({"expires_in_sec": 1}), "expires_in_sec"),
+        (json!({"expires_in_sec": -5}), "expires_in_sec"),
+        (json!({"label": "two\nlines"}), "label"),
+    ] {
+        assert!(owner.post("/api/auth/keys", &body).refused(400).as_str().unwrap().starts_with(what));
+    }
+    owner.post("/api/auth/keys", &json!({"account_id": "consumer-2"})).refused(403);
+    house.api.post("/api/auth/keys", &json!({})).refused(401);
+}
