@@ -4,8 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean cuda reference tools test-tools release
-.PHONY: help run demo test crash fault bench clean cuda tools test-tools test-browser release
+.PHONY: help run demo test crash fault bench clean cuda reference tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
