@@ -267,6 +267,12 @@ pub const WORKER_MESSAGES_QUEUED_MAX: usize = 64;
 /// Blocks that the platform has not acknowledged yet; when full the oldest is given up (the chain
 /// has it, and the platform finds it there by its prefix).
 pub const WORKER_BLOCKS_QUEUED_MAX: usize = 4096;
+/// Blocks that the chain refused for good, kept in a miner's journal for its owner to read.
+pub const REFUSED_BLOCKS_KEPT_MAX: i64 = 1000;
+/// Found blocks that a miner has in hand on their way to chain and platform; more wait in its journal.
+pub const WORKER_BLOCKS_IN_HAND_MAX: usize = 1024;
+/// Blocks on their way to the chain's RPC at once: the network blocks an address that posts hundreds.
+pub const SUBMISSIONS_AT_ONCE: usize = 4;
 
 // --- the gateway to a The Block node ------------------------------------------------------------
 
@@ -338,4 +344,5 @@ const _: () = {
             >= LIVE_RESUME_TIME.as_millis() as usize,
         "the deltas kept are of the time promised"
     );
+    assert!(WORKER_BLOCKS_IN_HAND_MAX <= WORKER_BLOCKS_QUEUED_MAX, "what is in hand fits every queue");
 };

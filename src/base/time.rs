@@ -115,6 +115,15 @@ impl Clock {
         }
     }
 
+    /// What the wall's clock shows, steps and all: for what is agreed on with others by the hour
+    /// and minute. Never for durations. The same as [`Clock::now`] for a manual clock.
+    pub fn wall(&self) -> Timestamp {
+        match &*self.0 {
+            Source::Steady(_) => wall_time(),
+            Source::Manual(_) => self.now(),
+        }
+    }
+
     /// Moves a steady clock a little towards the wall's time; called once a second, this follows
     /// a disciplined wall clock without ever jumping.
     pub fn discipline(&self) {

@@ -29,8 +29,8 @@ pub struct Client {
 /// Why a question to the chain has no answer.
 #[derive(Debug, Error)]
 pub enum RpcError {
-    /// The base is not `http://host[:port][/path]`.
-    #[error("an RPC address has the form http://host:port")]
+    /// The base is not `http[s]://host[:port][/path]`.
+    #[error("an RPC address has the form http://host:port or https://host:port")]
     Base,
     /// No connection, no answer in time, or one that is too long.
     #[error("the chain cannot be reached: {0}")]
@@ -67,7 +67,8 @@ impl Client {
 
     fn with_time_max(base: &str, time_max: Duration) -> Result<Self, RpcError> {
         let uri: Uri = base.parse().map_err(|_| RpcError::Base)?;
-        let host = uri.host().filter(|_| uri.scheme_str() == Some("http") && uri.query().is_none());
+        let spoken = matches!(uri.scheme_str(), Some("http" | "https"));
+        let host = uri.host().filter(|_| spoken && uri.query().is_none());
         let host = host.ok_or(RpcError::Base)?;
         let mut config = Agent::config_builder()
             .timeout_global(Some(time_max))

@@ -154,9 +154,7 @@ fn blocks_are_listed_by_prefix() {
 
 #[test]
 fn an_address_is_plain_http() {
-    for bad in
-        ["", "xenblocks.io", "https://xenblocks.io", "ftp://x", "http://", "http://a?b=c", "http://a b"]
-    {
+    for bad in ["", "xenblocks.io", "ftp://x", "http://", "http://a?b=c", "http://a b"] {
         assert!(matches!(Client::new(bad), Err(RpcError::Base)), "{bad}");
     }
     assert!(Client::new("http://xenblocks.io").is_ok());

@@ -1,5 +1,6 @@
 //! `xenblocks play`: a whole marketplace on this machine.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,10 +35,11 @@ pub(super) fn run(mut arguments: Arguments) -> Result<(), CliError> {
     }
     let marker = arguments.platform.block_marker.clone();
     let bell = signals::stop_bell()?;
+    let state_dir = arguments.platform.db.db_path.with_file_name("miner");
     let platform = Platform::start(arguments.platform.config(), Clock::system())?;
     server::announce(&platform);
     let (watch, deaths) = deathwatch();
-    let crew = Crew::start(&platform, arguments.workers, marker, &watch)?;
+    let crew = Crew::start(&platform, arguments.workers, marker, state_dir, &watch)?;
     explain(&platform);
     let ended = crossbeam_channel::select! {
         recv(bell) -> _ => Ok(()),
@@ -75,6 +77,7 @@ impl Crew {
         platform: &Platform,
         workers: u32,
         marker: Marker,
+        state_dir: PathBuf,
         watch: &Deathwatch,
     ) -> Result<Self, CliError> {
         let mut crew = Crew { stops: Vec::new(), threads: Vec::new() };
@@ -106,13 +109,14 @@ impl Crew {
         let config = worker::Config {
             worker_id: "cpu-worker-1".parse().expect("a constant id"),
             address: owner,
-            broker,
+            broker: Some(broker),
             rpc_link: Some(rpc_link),
-            threads: 1,
+            hardware: worker::Hardware::Cpu { threads: 1 },
             difficulty: None,
             marker,
             heartbeat_interval: HEARTBEAT_INTERVAL,
-            gpus: Vec::new(),
+            state_dir: Some(state_dir),
+            board: worker::Board::default(),
         };
         crew.spawn("worker", watch, |stop| Ok(worker::run(config, Clock::system(), stop)?))?;
         Ok(crew)

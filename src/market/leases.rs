@@ -207,7 +207,7 @@ pub fn assign(scope: &mut Scope<'_>, lease: &Lease, now: Timestamp) {
             lease_id: lease.lease_id.clone(),
             consumer_id: lease.consumer_id.clone(),
             consumer_address: lease.consumer_address,
-            prefix: lease.prefix,
+            prefix: Some(lease.prefix),
             // Zero would mean "never expires" to the worker.
             duration_sec: left.div_euclid(MICROS_PER_SECOND).max(1),
         },

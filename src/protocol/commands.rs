@@ -1,6 +1,6 @@
 //! What the platform sends to workers.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 use crate::base::{AccountId, EthAddress, LeaseId, Prefix};
@@ -19,8 +19,9 @@ pub enum Command {
         consumer_id: AccountId,
         /// Whose address to mine for: the salt.
         consumer_address: EthAddress,
-        /// What every key must begin with.
-        prefix: Prefix,
+        /// What every key must begin with; on the wire an empty text when there is none.
+        #[serde(with = "prefix_or_empty")]
+        prefix: Option<Prefix>,
         /// Time left, seconds.
         duration_sec: i64,
     },
@@ -63,6 +64,28 @@ pub enum Control {
     },
 }
 
+mod prefix_or_empty {
+    use super::{Deserialize, Deserializer, Prefix, Serializer, de};
+
+    #[expect(clippy::ref_option, reason = "the shape that serde wants")]
+    pub(super) fn serialize<S: Serializer>(
+        prefix: &Option<Prefix>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match prefix {
+            Some(prefix) => serializer.collect_str(prefix),
+            None => serializer.serialize_str(""),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Prefix>, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(de::Error::custom) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,12 +100,25 @@ mod tests {
             lease_id: "lease-1".parse().unwrap(),
             consumer_id: "consumer-1".parse().unwrap(),
             consumer_address: "0xaabbccddee1234567890abcdef1234567890abcd".parse().unwrap(),
-            prefix: "0011223344556677".parse().unwrap(),
+            prefix: Some("0011223344556677".parse().unwrap()),
             duration_sec: 60,
         };
         let text = serde_json::to_string(&assign).unwrap();
         assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), assign);
         assert!(text.starts_with(r#"{"command":"assign_task","lease_id":"lease-1""#));
+    }
+
+    #[test]
+    fn a_lease_may_have_no_prefix_but_none_of_another_length() {
+        let assign = |prefix: &str| {
+            serde_json::from_value::<Command>(serde_json::json!({"command": "assign_task", "lease_id": "l",
+                "consumer_id": "c", "consumer_address": "0xaabbccddee1234567890abcdef1234567890abcd",
+                "prefix": prefix, "duration_sec": 60}))
+        };
+        let free = assign("").unwrap();
+        assert!(matches!(free, Command::AssignTask { prefix: None, .. }));
+        assert!(serde_json::to_string(&free).unwrap().contains(r#""prefix":"""#));
+        assert!(assign("12").is_err() && assign("001122334455667788").is_err());
     }
 
     #[test]

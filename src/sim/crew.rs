@@ -121,7 +121,8 @@ impl AtWork {
         drop(self.rigs);
         self.sessions.stop(events);
         if let Some(submitter) = self.submitter {
-            submitter.stop(news);
+            // The workers have said goodbye: nobody is left to report to.
+            submitter.stop(news, drop);
         }
     }
 

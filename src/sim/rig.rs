@@ -96,7 +96,7 @@ impl Rig {
     pub(super) fn handle(&mut self, event: Event) -> bool {
         let Reaction { orders, control, connected, receipts } = self.agent.handle(event);
         self.obey(orders);
-        self.accepted += receipts as u64;
+        self.accepted += receipts.len() as u64;
         if connected {
             self.heartbeat();
         }
@@ -202,7 +202,9 @@ impl Rig {
         let now = self.clock.now();
         self.next_heartbeat = now.plus(self.plan.heartbeat);
         let (address, prefix) = match &self.orders {
-            Orders::Lease(lease) => (lease.renter, lease.prefix.to_string()),
+            Orders::Lease(lease) => {
+                (lease.renter, lease.prefix.map(|prefix| prefix.to_string()).unwrap_or_default())
+            }
             Orders::Own | Orders::Rest => (self.plan.owner, String::new()),
         };
         let resting = self.orders == Orders::Rest;
@@ -221,7 +223,7 @@ impl Rig {
 
     fn block(&mut self) -> Option<Block> {
         let (lease_id, account, prefix) = match &self.orders {
-            Orders::Lease(lease) => (Some(lease.id.clone()), lease.renter, Some(lease.prefix)),
+            Orders::Lease(lease) => (Some(lease.id.clone()), lease.renter, lease.prefix),
             Orders::Own => (None, self.plan.owner, None),
             Orders::Rest => return None,
         };

@@ -1,18 +1,19 @@
 //! One worker as the platform sees it: its session and its state machine together, and the blocks
-//! that it has still to report. What hashes, for real or not, is the caller's.
+//! that it has still to report. What hashes, for real or not, is the caller's. Without a session it
+//! is a worker that mines for its owner and that no platform knows of.
 
 use std::collections::VecDeque;
 
 use super::session::{Event, Session, Ticket};
 use super::state::{Action, Input, Lease, Machine, Orders};
 use super::wire::Pulse;
-use crate::base::Clock;
 use crate::base::limits::WORKER_BLOCKS_QUEUED_MAX;
+use crate::base::{BlockKey, Clock};
 use crate::protocol::{Block, Channel, Command, Control, ReportedState};
 
 /// A worker's session, state and unreported blocks. Never blocks.
 pub struct Agent {
-    session: Session,
+    session: Option<Session>,
     machine: Machine,
     clock: Clock,
     online: bool,
@@ -33,13 +34,14 @@ pub struct Reaction {
     pub control: Option<Control>,
     /// The session has just come up: a good moment for a heartbeat.
     pub connected: bool,
-    /// Blocks that the platform acknowledged.
-    pub receipts: usize,
+    /// Keys of blocks that the platform acknowledged.
+    pub receipts: Vec<BlockKey>,
 }
 
 impl Agent {
     /// A worker that mines for its owner until told otherwise.
-    pub fn new(session: Session, clock: Clock) -> Self {
+    pub fn new(session: impl Into<Option<Session>>, clock: Clock) -> Self {
+        let session = session.into();
         Agent { session, machine: Machine::default(), clock, online: false, blocks: VecDeque::new() }
     }
 
@@ -60,15 +62,20 @@ impl Agent {
             Event::Command(Command::RegisterAck(ack)) => {
                 if !ack.accepted {
                     let reason = ack.reason.as_deref().unwrap_or("no reason given");
-                    log::warn!("worker {}: registration refused: {reason}", self.session.worker());
+                    log::warn!("worker {}: registration refused: {reason}", self.name());
                 }
                 reaction.orders = self.apply(Input::Registered(ack));
             }
             Event::Command(Command::AssignTask {
-                lease_id, consumer_address, prefix, duration_sec, ..
+                lease_id,
+                consumer_id,
+                consumer_address,
+                prefix,
+                duration_sec,
             }) => {
                 let now = self.clock.now();
-                let lease = Lease::assigned(lease_id, consumer_address, prefix, duration_sec, now);
+                let lease =
+                    Lease::assigned(lease_id, consumer_id, consumer_address, prefix, duration_sec, now);
                 reaction.orders = self.apply(Input::Assign(lease));
             }
             Event::Command(Command::Release { lease_id }) => {
@@ -77,9 +84,10 @@ impl Agent {
             Event::BadTask(problem) => reaction.orders = self.apply(Input::BadTask(problem)),
             Event::Control(control) => reaction.control = Some(control),
             Event::Receipt(ticket) => {
-                let before = self.blocks.len();
-                self.blocks.retain(|unreported| unreported.sent != Some(ticket));
-                reaction.receipts = before - self.blocks.len();
+                let acknowledged = |unreported: &Unreported| unreported.sent == Some(ticket);
+                let keys = self.blocks.iter().filter(|block| acknowledged(block));
+                reaction.receipts = keys.map(|unreported| unreported.block.key.clone()).collect();
+                self.blocks.retain(|unreported| !acknowledged(unreported));
             }
         }
         reaction
@@ -98,11 +106,17 @@ impl Agent {
             match action {
                 Action::Obey(orders) => obey = Some(orders),
                 Action::Report { state, lease, detail } => {
-                    log::debug!("worker {}: {}", self.session.worker(), state.as_str());
+                    log::debug!("worker {}: {}", self.name(), state.as_str());
                     // Not sent when offline: the state is told again after the next registration.
-                    self.session.status(state, lease.as_ref(), detail.as_deref());
+                    if let Some(session) = &self.session {
+                        session.status(state, lease.as_ref(), detail.as_deref());
+                    }
                 }
-                Action::Register => _ = self.session.register(),
+                Action::Register => {
+                    if let Some(session) = &self.session {
+                        session.register();
+                    }
+                }
             }
         }
         obey
@@ -113,7 +127,7 @@ impl Agent {
     pub fn report(&mut self, block: Block) {
         if self.blocks.len() >= WORKER_BLOCKS_QUEUED_MAX {
             let oldest = self.blocks.pop_front().map(|unreported| unreported.block.key);
-            log::error!("worker {}: too many blocks unreported, giving up {oldest:?}", self.session.worker());
+            log::error!("worker {}: too many blocks unreported, giving up {oldest:?}", self.name());
         }
         self.blocks.push_back(Unreported { block, sent: None });
         self.send_blocks();
@@ -121,14 +135,16 @@ impl Agent {
 
     /// Sends a heartbeat, if there is a connection.
     pub fn heartbeat(&self, pulse: &Pulse) {
-        if self.online {
-            self.session.heartbeat(pulse);
+        if let Some(session) = self.session.as_ref().filter(|_| self.online) {
+            session.heartbeat(pulse);
         }
     }
 
     /// Goes offline with a goodbye, or comes back.
     pub fn set_online(&self, online: bool) {
-        self.session.set_online(online);
+        if let Some(session) = &self.session {
+            session.set_online(online);
+        }
     }
 
     /// Whether there is a connection.
@@ -141,6 +157,21 @@ impl Agent {
         self.machine.state()
     }
 
+    /// The lease in force.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.machine.lease()
+    }
+
+    /// Whether the operator wants no hashing.
+    pub fn is_paused(&self) -> bool {
+        self.machine.is_paused()
+    }
+
+    /// What keeps the worker from hashing, in words.
+    pub fn trouble(&self) -> Option<String> {
+        self.machine.trouble()
+    }
+
     /// What is mined now.
     pub fn orders(&self) -> Orders {
         self.machine.orders()
@@ -151,12 +182,14 @@ impl Agent {
         self.blocks.len()
     }
 
+    fn name(&self) -> &str {
+        self.session.as_ref().map_or("without a platform", |session| session.worker().as_str())
+    }
+
     fn send_blocks(&mut self) {
-        if !self.online {
-            return;
-        }
+        let Some(session) = self.session.as_ref().filter(|_| self.online) else { return };
         for unreported in self.blocks.iter_mut().filter(|unreported| unreported.sent.is_none()) {
-            unreported.sent = self.session.publish_for_receipt(Channel::Block, &unreported.block);
+            unreported.sent = session.publish_for_receipt(Channel::Block, &unreported.block);
             if unreported.sent.is_none() {
                 // The session's queue is full: the rest goes with the next tick.
                 return;

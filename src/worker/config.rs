@@ -1,15 +1,17 @@
 //! What a miner is told, and why it ends.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use super::board::Board;
+use super::hardware::Hardware;
 use super::session::Broker;
 use crate::base::thread::Death;
 use crate::base::{EthAddress, WorkerId};
 use crate::chain::RpcError;
 use crate::pow::{Difficulty, Marker};
-use crate::protocol::Gpu;
 
 /// What a miner is told.
 #[derive(Clone, Debug)]
@@ -18,21 +20,23 @@ pub struct Config {
     pub worker_id: WorkerId,
     /// Its owner's address: whom it mines for when it is free.
     pub address: EthAddress,
-    /// The platform's broker.
-    pub broker: Broker,
+    /// The platform's broker; without, it mines for its owner alone.
+    pub broker: Option<Broker>,
     /// The chain's RPC, such as `http://xenblocks.io`: takes the blocks and says the difficulty.
     /// Without, blocks go to the platform alone.
     pub rpc_link: Option<String>,
-    /// Hashing threads, one or more.
-    pub threads: usize,
+    /// What hashes.
+    pub hardware: Hardware,
     /// Memory of one hash; without, the RPC's difficulty is followed.
     pub difficulty: Option<Difficulty>,
     /// What makes a block.
     pub marker: Marker,
     /// Time between heartbeats ([`HEARTBEAT_INTERVAL`] in the contract).
     pub heartbeat_interval: Duration,
-    /// The devices it reports; empty for one device that stands for the CPU.
-    pub gpus: Vec<Gpu>,
+    /// Where found blocks and the lease in force outlive the process; without, they do not.
+    pub state_dir: Option<PathBuf>,
+    /// Where it writes how it is.
+    pub board: Board,
 }
 
 /// Time between heartbeats (contract: mqtt.md).
@@ -47,6 +51,25 @@ pub enum WorkerError {
     /// The RPC's address is none.
     #[error(transparent)]
     Rpc(#[from] RpcError),
+    /// What was to hash does not.
+    #[error("{0}")]
+    Hardware(String),
+    /// The folder of the state cannot be used.
+    #[error("cannot keep what is found in {}", .folder.display())]
+    Folder {
+        /// The folder, or a file in it.
+        folder: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process is this worker.
+    #[error(
+        "another process on this machine is the worker {0}: give this one another --worker-id, or stop that one"
+    )]
+    Taken(WorkerId),
+    /// The journal cannot be opened.
+    #[error("cannot open the journal of found blocks")]
+    Journal(#[from] rusqlite::Error),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -57,9 +80,6 @@ pub enum WorkerError {
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), WorkerError> {
-        if self.threads == 0 {
-            return Err(WorkerError::Config("a miner has at least one thread"));
-        }
         if self.heartbeat_interval.is_zero() {
             return Err(WorkerError::Config("the time between heartbeats is longer than nothing"));
         }

@@ -207,7 +207,9 @@ impl Outbox {
     fn publish(&mut self, topic: &Topic, payload: Vec<u8>, receipt: bool) -> Option<Ticket> {
         let client = self.client.as_ref()?;
         // Full or closed: the caller decides whether to say it again.
-        client.try_publish(topic.to_string(), QoS::AtLeastOnce, false, payload).ok()?;
+        // A state is retained: it takes the place of the will that the connection before left behind.
+        let retain = topic.channel == Channel::Status;
+        client.try_publish(topic.to_string(), QoS::AtLeastOnce, retain, payload).ok()?;
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.awaiting.push_back(receipt.then_some(ticket));

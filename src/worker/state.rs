@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::base::{EthAddress, LeaseId, Prefix, Timestamp};
+use crate::base::{AccountId, EthAddress, LeaseId, Prefix, Timestamp};
 use crate::protocol::{RegisterAck, ReportedState};
 
 /// A registration that nobody answered, or that was refused, is tried again after this time.
@@ -16,10 +16,12 @@ pub const REGISTER_RETRY_TIME: Duration = Duration::from_secs(60);
 pub struct Lease {
     /// Its id.
     pub id: LeaseId,
+    /// The renter's account.
+    pub consumer: AccountId,
     /// The renter's address: the salt.
     pub renter: EthAddress,
-    /// What every key begins with.
-    pub prefix: Prefix,
+    /// What every key begins with; some leases ask for nothing.
+    pub prefix: Option<Prefix>,
     /// When the worker stops by itself; never when the platform gave no positive duration.
     pub ends: Option<Timestamp>,
 }
@@ -29,14 +31,15 @@ impl Lease {
     /// ends by itself.
     pub fn assigned(
         id: LeaseId,
+        consumer: AccountId,
         renter: EthAddress,
-        prefix: Prefix,
+        prefix: Option<Prefix>,
         duration_sec: i64,
         now: Timestamp,
     ) -> Self {
         let seconds = u64::try_from(duration_sec).ok().filter(|seconds| *seconds > 0);
         let ends = seconds.map(|seconds| now.plus(Duration::from_secs(seconds)));
-        Lease { id, renter, prefix, ends }
+        Lease { id, consumer, renter, prefix, ends }
     }
 }
 
@@ -142,6 +145,16 @@ impl Machine {
     /// The lease in force.
     pub fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
+    }
+
+    /// Whether the operator wants no hashing.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// What keeps the worker from hashing, in words.
+    pub fn trouble(&self) -> Option<String> {
+        self.fault.clone().or_else(|| self.paused.then(|| "paused".to_owned()))
     }
 
     /// Takes one input at `now` and says what follows, in order.
@@ -266,7 +279,7 @@ impl Machine {
     }
 
     fn report_now(&self) -> Action {
-        let detail = self.fault.clone().or_else(|| self.paused.then(|| "paused".to_owned()));
+        let detail = self.trouble();
         let lease = self.lease.as_ref().map(|lease| lease.id.clone());
         Action::Report { state: self.state(), lease, detail }
     }

@@ -155,6 +155,7 @@ fn serve(
                     assert_eq!(publish.qos, QoS::AtLeastOnce);
                     let json = serde_json::from_slice(&publish.payload).unwrap();
                     let topic = publish.topic;
+                    assert_eq!(publish.retain, topic.ends_with("/status"), "a state takes the will's place");
                     see(&client, Seen::Publish { topic, json });
                     if acknowledge.load(Ordering::SeqCst) {
                         write(&stream, &Packet::PubAck(PubAck::new(publish.pkid)));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use xenblocks::base::{BlockKey, Clock};
 use xenblocks::pow::{Difficulty, Hasher, Phc, Salt};
 use xenblocks::worker::session::Broker as Address;
-use xenblocks::worker::{Config, WorkerError, run};
+use xenblocks::worker::{Board, Config, Hardware, WorkerError, run};
 
 use crate::broker::Broker;
 use crate::rpc::Rpc;
@@ -19,13 +19,14 @@ fn config(broker: &Broker) -> Config {
     Config {
         worker_id: WORKER.parse().unwrap(),
         address: OWNER.parse().unwrap(),
-        broker: Address { host: "127.0.0.1".into(), port: broker.port, login: None },
+        broker: Some(Address { host: "127.0.0.1".into(), port: broker.port, login: None }),
         rpc_link: None,
-        threads: 1,
+        hardware: Hardware::Cpu { threads: 1 },
         difficulty: Some(Difficulty::MIN),
         marker: "XEN".parse().unwrap(),
         heartbeat_interval: Duration::from_millis(300),
-        gpus: Vec::new(),
+        state_dir: None,
+        board: Board::default(),
     }
 }
 

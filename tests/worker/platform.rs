@@ -10,7 +10,7 @@ use xenblocks::broker::{self, Broker, Credentials, Identity, Inbound, Receipt};
 use xenblocks::pow::Difficulty;
 use xenblocks::protocol::{Channel, Topic};
 use xenblocks::worker::session::{Broker as Address, Login};
-use xenblocks::worker::{Config, run};
+use xenblocks::worker::{Board, Config, Hardware, run};
 
 const WORKER: &str = "rig-1";
 const TOKEN: &str = "correct horse";
@@ -90,17 +90,18 @@ fn a_miner_works_for_the_real_broker_and_repeats_a_block_that_was_not_committed(
     let config = Config {
         worker_id: WORKER.parse().unwrap(),
         address: "0x24691E54aFafe2416a8252097C9Ca67557271475".parse().unwrap(),
-        broker: Address {
+        broker: Some(Address {
             host: "127.0.0.1".into(),
             port: platform.broker.local_addr().port(),
             login: Some(Login { user: WORKER.into(), password: Secret::new(TOKEN) }),
-        },
+        }),
         rpc_link: None,
-        threads: 1,
+        hardware: Hardware::Cpu { threads: 1 },
         difficulty: Some(Difficulty::new(64).unwrap()),
         marker: "XEN".parse().unwrap(),
         heartbeat_interval: Duration::from_secs(30),
-        gpus: Vec::new(),
+        state_dir: None,
+        board: Board::default(),
     };
     let (stop, stopped): (_, Receiver<()>) = bounded(1);
     std::thread::scope(|scope| {

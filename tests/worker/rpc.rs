@@ -13,18 +13,26 @@ type Submitted = Arc<Mutex<HashMap<String, Value>>>;
 pub struct Rpc {
     port: u16,
     submitted: Submitted,
+    difficulty: Arc<Mutex<String>>,
 }
 
 impl Rpc {
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let rpc = Rpc { port: listener.local_addr().unwrap().port(), submitted: Submitted::default() };
-        let submitted = rpc.submitted.clone();
+        let rpc = Rpc {
+            port: listener.local_addr().unwrap().port(),
+            submitted: Submitted::default(),
+            difficulty: Arc::new(Mutex::new("11".into())),
+        };
+        let (submitted, difficulty) = (rpc.submitted.clone(), rpc.difficulty.clone());
         spawn_connection("rpc", move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                let submitted = submitted.clone();
-                spawn_connection("rpc-client", move || while serve(&stream, &submitted).is_some() {})
-                    .unwrap();
+                let (submitted, difficulty) = (submitted.clone(), difficulty.clone());
+                spawn_connection(
+                    "rpc-client",
+                    move || while serve(&stream, &submitted, &difficulty).is_some() {},
+                )
+                .unwrap();
             }
         })
         .unwrap();
@@ -39,13 +47,23 @@ impl Rpc {
         self.port
     }
 
+    /// What it says from now on.
+    pub fn set_difficulty(&self, kib: &str) {
+        kib.clone_into(&mut self.difficulty.lock().unwrap());
+    }
+
+    /// How many blocks it has.
+    pub fn count(&self) -> usize {
+        self.submitted.lock().unwrap().len()
+    }
+
     /// What was submitted with this key; it must have been.
     pub fn submitted(&self, key: &str) -> Value {
         self.submitted.lock().unwrap()[key].clone()
     }
 }
 
-fn serve(stream: &TcpStream, submitted: &Submitted) -> Option<()> {
+fn serve(stream: &TcpStream, submitted: &Submitted, difficulty: &Mutex<String>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut request = String::new();
     reader.read_line(&mut request).ok().filter(|read| *read > 0)?;
@@ -63,14 +81,14 @@ fn serve(stream: &TcpStream, submitted: &Submitted) -> Option<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let answer = if request.starts_with("GET /difficulty ") {
-        r#"{"difficulty":"11"}"#
+        format!(r#"{{"difficulty":"{}"}}"#, difficulty.lock().unwrap())
     } else {
         assert!(request.starts_with("POST /verify "), "{request}");
         let block: Value = serde_json::from_slice(&body).unwrap();
         submitted.lock().unwrap().insert(block["key"].as_str().unwrap().to_owned(), block);
-        r#"{"message":"Hash verified successfully and block saved."}"#
+        r#"{"message":"Hash verified successfully and block saved."}"#.to_owned()
     };
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
     let mut stream = stream;
-    stream.write_all((head + answer).as_bytes()).ok()
+    stream.write_all((head + &answer).as_bytes()).ok()
 }

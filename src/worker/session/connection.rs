@@ -1,12 +1,11 @@
 //! One session's life on the sessions' thread: connect, serve, leave, wait, again.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 use rumqttc::{
     AsyncClient, ConnectionError, EventLoop, LastWill, MqttOptions, Outgoing, Packet, Publish, QoS,
     SubscribeFilter,
@@ -19,6 +18,7 @@ use super::{Broker, Event, GOODBYE_TIME_MAX, Outbox, Tagged, Ticket, locked};
 use crate::base::Clock;
 use crate::base::limits::{MQTT_PACKET_BYTES_MAX, WORKER_MESSAGES_QUEUED_MAX};
 use crate::protocol::{Channel, Command, Register, ReportedState, Topic};
+use crate::worker::back_off::BackOff;
 use crate::worker::wire;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -26,6 +26,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const IN_FLIGHT_MAX: u16 = 16;
 const BACK_OFF_MIN: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(30);
+/// A connection that lived this long was a good one: the next pause is short again.
+const SETTLED_TIME: Duration = Duration::from_secs(10);
 
 /// A session as its task sees it.
 pub(super) struct Line {
@@ -48,7 +50,7 @@ struct Flight {
 impl Line {
     /// Keeps the session up while it is wanted; ends when its owner drops it.
     pub(super) async fn drive(mut self, seed: u64) {
-        let mut back_off = BackOff::new(seed);
+        let mut back_off = BackOff::new(BACK_OFF_MIN, BACK_OFF_MAX, seed);
         // An error: the owner dropped the session while it was offline.
         while self.wanted.wait_for(|online| *online).await.is_ok() {
             let served = self.connection(&mut back_off).await;
@@ -81,16 +83,21 @@ impl Line {
         // show events of the old connection on the new one.
         let (client, mut event_loop) = AsyncClient::new(self.options(), WORKER_MESSAGES_QUEUED_MAX);
         let mut flight = Flight::default();
+        let mut settled = pin!(sleep(SETTLED_TIME));
         loop {
             let event = tokio::select! {
                 biased;
                 // Cutting the poll short can lose a message half written to a full socket; we are
                 // leaving, and who wants a receipt will not have got one.
                 _ = self.wanted.changed() => break,
+                // Not at once: two workers with one id would take turns without end.
+                () = &mut settled, if !settled.is_elapsed() => {
+                    back_off.reset();
+                    continue;
+                }
                 event = event_loop.poll() => event?,
             };
             if let rumqttc::Event::Incoming(Packet::ConnAck(_)) = &event {
-                back_off.reset();
                 self.greet(&client);
             }
             self.take(event, &mut flight);
@@ -229,43 +236,10 @@ fn understand(channel: Channel, payload: &[u8]) -> Result<Event, String> {
     }
 }
 
-struct BackOff {
-    next: Duration,
-    jitter: SmallRng,
-}
-
-impl BackOff {
-    fn new(seed: u64) -> Self {
-        BackOff { next: BACK_OFF_MIN, jitter: SmallRng::seed_from_u64(seed) }
-    }
-
-    fn reset(&mut self) {
-        self.next = BACK_OFF_MIN;
-    }
-
-    /// Half to all of a time that doubles, so that a fleet does not come back at once.
-    fn next(&mut self) -> Duration {
-        let pause = self.next.mul_f64(self.jitter.random_range(0.5..=1.0));
-        self.next = (self.next * 2).min(BACK_OFF_MAX);
-        pause
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::Control;
-
-    #[test]
-    fn the_pause_doubles_with_jitter_and_stays_in_bounds() {
-        let mut back_off = BackOff::new(7);
-        for expected_s in [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] {
-            let pause = back_off.next().as_secs_f64();
-            assert!((expected_s / 2.0..=expected_s).contains(&pause), "{pause} of {expected_s}");
-        }
-        back_off.reset();
-        assert!(back_off.next() <= BACK_OFF_MIN);
-    }
 
     #[test]
     fn commands_controls_and_nonsense_are_told_apart() {

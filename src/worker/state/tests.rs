@@ -9,8 +9,8 @@ fn at(seconds: f64) -> Timestamp {
 
 fn lease(number: u8, duration_sec: i64, now: Timestamp) -> Lease {
     let id = format!("lease-{number}").parse().unwrap();
-    let prefix = format!("{number:02x}").repeat(8).parse().unwrap();
-    Lease::assigned(id, RENTER.parse().unwrap(), prefix, duration_sec, now)
+    let prefix = format!("{number:02x}").repeat(8).parse().ok();
+    Lease::assigned(id, "consumer-1".parse().unwrap(), RENTER.parse().unwrap(), prefix, duration_sec, now)
 }
 
 fn accepted() -> Input {

@@ -1,30 +1,36 @@
 //! The miner process: one loop owns the session, the state and the orders; hashing, submission and
 //! the chain's difficulty have threads of their own.
 
+mod report;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never, select};
 
 use super::agent::{Agent, Reaction};
+use super::blocks::Blocks;
+use super::board::{Board, Rates};
 use super::config::{Config, WorkerError};
 use super::control::{self, Settings, Wish};
 use super::difficulty::Follower;
-use super::hashing::{Hashing, Own};
+use super::hardware;
+use super::hashing::{Happening, Hashing, Own};
+use super::journal::Journal;
+use super::meter::{MEASURE_EVERY, Meter};
 use super::session::{Event, Sessions, Tagged};
 use super::state::{Input, Lease, Orders};
-use super::submit::{Fate, News, Submitter};
-use super::wire::Pulse;
+use super::submit::{News, Submitter};
 use crate::base::thread::{self, Death, Deathwatch};
 use crate::base::{Clock, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::chain::Client;
-use crate::pow::{self, Difficulty, Found, Hashrate, Salt, xuni_open};
-use crate::protocol::{Block, Control, Gpu, Heartbeat, Mining, Register};
+use crate::pow::{Difficulty, Found, Salt, xuni_open};
+use crate::protocol::{Block, Control, Gpu, Register};
 
 /// How often the lease's end is looked at.
 const TICK: Duration = Duration::from_millis(200);
-/// How often the hashrate is measured.
-const MEASURE_EVERY: Duration = Duration::from_secs(2);
+/// Blocks that are kept with one flush of the disk, when they come fast.
+const FOUND_TOGETHER_MAX: usize = 256;
 /// Leases whose last blocks may still be in a channel.
 const RECENT_LEASES_MAX: usize = 16;
 const NO_DIFFICULTY: &str = "the chain's difficulty is not known yet";
@@ -43,14 +49,15 @@ pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), Worke
 /// All that can wake the miner, but deaths and the end.
 struct Inbox {
     events: Receiver<Tagged>,
-    found: Receiver<Found>,
+    happenings: Receiver<Happening>,
     news: Receiver<News>,
     difficulties: Receiver<Difficulty>,
 }
 
 struct Miner {
     worker: WorkerId,
-    devices: u32,
+    gpus: Vec<Gpu>,
+    has_platform: bool,
     heartbeat_interval: Duration,
     clock: Clock,
     started: Timestamp,
@@ -58,66 +65,104 @@ struct Miner {
     agent: Agent,
     hashing: Hashing,
     sessions: Sessions,
-    submitter: Option<Submitter>,
+    blocks: Blocks,
     follower: Option<Follower>,
+    /// The lease of the last run, until there is a difficulty to mine it at.
+    recalled: Option<Lease>,
     difficulty_fixed: bool,
-    recent: VecDeque<Lease>,
-    meter: Hashrate,
-    hashrate: f64,
+    /// The newest first; whose a find is, is seen from its key and salt.
+    recent: VecDeque<(Lease, u64)>,
+    /// Why each backend does not hash, by its index.
+    failures: Vec<Option<String>>,
+    meter: Meter,
+    device_meters: Vec<Meter>,
+    device_rates: Vec<f64>,
+    rates: Rates,
+    resting: bool,
     attempts_at_block: u64,
-    accepted: u64,
+    board: Board,
 }
 
 impl Miner {
     fn start(config: Config, clock: Clock, watch: &Deathwatch) -> Result<(Self, Inbox), WorkerError> {
+        let journal = Journal::open(config.state_dir.as_deref(), &config.worker_id)?;
         let client = config.rpc_link.as_deref().map(Client::new).transpose()?;
-        let (hashing, found) = Hashing::start(pow::cpu::backends(config.threads), watch)?;
+        let (hashing, happenings) = Hashing::start(config.hardware.backends()?, watch)?;
         let follows = client.clone().filter(|_| config.difficulty.is_none());
         let follower = follows.map(|client| Follower::start(client, clock.clone(), watch)).transpose()?;
         let (follower, difficulties) = follower.unzip();
         let submitter = client.map(|client| Submitter::start(client, clock.clone(), watch)).transpose()?;
         let (submitter, news) = submitter.unzip();
         let (sessions, events) = Sessions::start(clock.clone(), watch)?;
-        let register = registration(&config);
-        let devices = register.gpu_count;
-        let session = sessions.open(0, &config.broker, register, random_seed());
+        let gpus = hardware::gpus(hashing.devices().map(|(device, _)| device));
+        let register = registration(&config, &gpus);
+        let session = config.broker.as_ref().map(|broker| sessions.open(0, broker, register, random_seed()));
         let now = clock.now();
+        let has_platform = session.is_some();
+        let count = hashing.devices().len();
+        let recalled = journal.recall(now, clock.wall()).filter(|_| has_platform);
         let mut miner = Miner {
             worker: config.worker_id,
-            devices,
+            gpus,
+            has_platform,
             heartbeat_interval: config.heartbeat_interval,
             started: now,
             own: Own {
                 address: config.address,
                 prefix: None,
                 difficulty: config.difficulty,
-                marker: config.marker,
+                marker: config.marker.clone(),
             },
             agent: Agent::new(session, clock.clone()),
             hashing,
             sessions,
-            submitter,
+            blocks: Blocks::new(journal, submitter, has_platform, config.marker),
             follower,
+            recalled,
             difficulty_fixed: false,
             recent: VecDeque::new(),
-            meter: Hashrate::new(now, 0),
-            hashrate: 0.0,
+            failures: vec![None; count],
+            meter: Meter::new(now),
+            device_meters: (0..count).map(|_| Meter::new(now)).collect(),
+            device_rates: vec![0.0; count],
+            rates: Rates::default(),
+            resting: true,
             attempts_at_block: 0,
-            accepted: 0,
+            board: config.board,
             clock,
         };
-        let first = match config.difficulty {
-            Some(_) => Some(Orders::Own),
-            None => miner.agent.apply(Input::Failed(NO_DIFFICULTY.into())),
-        };
-        miner.obey(first);
+        miner.begin();
         let inbox = Inbox {
             events,
-            found,
+            happenings,
             news: news.unwrap_or_else(never),
             difficulties: difficulties.unwrap_or_else(never),
         };
         Ok((miner, inbox))
+    }
+
+    /// Goes on where the last run ended: with its blocks, and with its lease when there is time left.
+    fn begin(&mut self) {
+        self.blocks.refill(&mut self.agent);
+        if self.own.difficulty.is_none() {
+            self.apply(Input::Failed(NO_DIFFICULTY.into()));
+        } else {
+            self.obey(Some(self.agent.orders()));
+            self.go_on();
+        }
+    }
+
+    /// There is a difficulty and a device again, or for the first time.
+    fn go_on(&mut self) {
+        if self.own.difficulty.is_none() || self.all_failed() {
+            return;
+        }
+        self.apply(Input::Recovered);
+        let now = self.clock.now();
+        if let Some(lease) = self.recalled.take().filter(|lease| lease.ends.is_none_or(|ends| ends > now)) {
+            log::info!("going on with {}", lease.id);
+            self.apply(Input::Assign(lease));
+        }
     }
 
     fn serve(
@@ -139,19 +184,17 @@ impl Miner {
                         return Ok(());
                     }
                 }
-                recv(inbox.found) -> found => {
+                recv(inbox.happenings) -> happening => {
                     // An error cannot be while the threads are held here; deaths tell the rest.
-                    if let Ok(found) = found { self.found(&found); }
+                    let more = inbox.happenings.try_iter().take(FOUND_TOGETHER_MAX);
+                    self.happened(happening.into_iter().chain(more));
                 }
-                recv(inbox.news) -> news => if let Ok(news) = news { self.news(news) },
+                recv(inbox.news) -> news => if let Ok(news) = news { self.blocks.news(news, &mut self.agent) },
                 recv(difficulties) -> difficulty => match difficulty {
                     Ok(difficulty) => self.difficulty(difficulty),
                     Err(_) => difficulties = never(),
                 },
-                recv(ticks) -> _ => {
-                    let orders = self.agent.tick();
-                    self.obey(orders);
-                }
+                recv(ticks) -> _ => self.tick(),
                 recv(heartbeats) -> _ => self.heartbeat(),
                 recv(measures) -> _ => self.measure(),
                 // A ring or a sender that is gone: stop either way.
@@ -163,31 +206,32 @@ impl Miner {
         }
     }
 
-    /// Stops hashing, hands on what was still found, says goodbye, gives the chain a last try.
+    /// Stops hashing, keeps what was still found, gives chain and platform a last try, says goodbye.
     fn stop(mut self, inbox: Inbox) {
-        let Inbox { events, found, news, .. } = inbox;
-        self.hashing.stop();
-        found.try_iter().for_each(|found| self.found(&found));
-        if self.agent.unreported() > 0 {
-            log::warn!("{} blocks may not have reached the platform", self.agent.unreported());
-        }
-        drop(self.agent);
-        self.sessions.stop(events);
+        let Inbox { events, happenings, news, .. } = inbox;
+        let mut last = Vec::new();
+        self.hashing.stop(&happenings, |happening| last.push(happening));
+        self.happened(last.into_iter());
         if let Some(follower) = self.follower {
             follower.stop();
         }
-        if let Some(submitter) = self.submitter {
-            submitter.stop(news);
-        }
+        self.blocks.stop(news, &mut self.agent);
+        drop(self.agent);
+        self.sessions.stop(events);
+    }
+
+    fn tick(&mut self) {
+        let orders = self.agent.tick();
+        self.obey(orders);
+        self.blocks.refill(&mut self.agent);
+        self.show();
     }
 
     /// True when the worker is to shut down.
     fn event(&mut self, event: Event) -> bool {
         let Reaction { orders, control, connected, receipts } = self.agent.handle(event);
         self.obey(orders);
-        if self.submitter.is_none() {
-            self.accepted += receipts as u64;
-        }
+        self.blocks.receipts(&receipts);
         if connected {
             self.heartbeat();
         }
@@ -211,7 +255,7 @@ impl Miner {
         if let Some(difficulty) = difficulty {
             self.difficulty_fixed = true;
             self.own.difficulty = Some(difficulty);
-            self.apply(Input::Recovered);
+            self.go_on();
         }
         self.own.address = address.unwrap_or(self.own.address);
         self.own.prefix = prefix.unwrap_or(self.own.prefix);
@@ -232,7 +276,7 @@ impl Miner {
         }
         log::info!("difficulty {difficulty}");
         self.own.difficulty = Some(difficulty);
-        self.apply(Input::Recovered);
+        self.go_on();
         self.obey(Some(self.agent.orders()));
     }
 
@@ -243,111 +287,105 @@ impl Miner {
 
     fn obey(&mut self, orders: Option<Orders>) {
         let Some(orders) = orders else { return };
-        self.hashing.obey(&self.own.order(&orders));
-        if let Orders::Lease(lease) = orders {
-            self.recent.retain(|known| known.prefix != lease.prefix);
-            self.recent.push_front(lease);
+        // Before anything else: the next key is already of the new order.
+        let tries_devices = self.all_failed() && !self.agent.is_paused();
+        let tried = if tries_devices { Orders::Own } else { orders };
+        self.hashing.obey(&self.own.order(&tried));
+        let rests = tried == Orders::Rest || self.own.difficulty.is_none();
+        if std::mem::replace(&mut self.resting, rests) && !rests {
+            self.restart_meters();
+        }
+        let lease = self.agent.lease().or(self.recalled.as_ref()).cloned();
+        self.blocks.journal.remember(lease.as_ref(), self.clock.now(), self.clock.wall());
+        if let Some(lease) = lease {
+            let known = self.recent.iter().position(|(known, _)| known.id == lease.id);
+            let blocks = known.and_then(|place| self.recent.remove(place)).map_or(0, |(_, blocks)| blocks);
+            self.recent.push_front((lease, blocks));
             self.recent.truncate(RECENT_LEASES_MAX);
+        }
+        self.show();
+    }
+
+    fn happened(&mut self, happenings: impl Iterator<Item = Happening>) {
+        let mut blocks = Vec::new();
+        for happening in happenings {
+            match happening {
+                Happening::Found(found) => blocks.extend(self.block(&found)),
+                Happening::Failed(index, problem) => {
+                    log::error!("{}: {problem}; it is tried again", self.device_name(index));
+                    self.failures[index] = Some(problem.clone());
+                    if self.all_failed() {
+                        self.apply(Input::Failed(problem));
+                    }
+                    self.heartbeat();
+                }
+                Happening::Recovered(index) => {
+                    log::info!("{} hashes again", self.device_name(index));
+                    self.failures[index] = None;
+                    self.go_on();
+                    self.heartbeat();
+                }
+            }
+        }
+        if !blocks.is_empty() {
+            self.blocks.found(blocks, &mut self.agent);
         }
     }
 
-    fn found(&mut self, found: &Found) {
-        let now = self.clock.now();
-        if found.matches.kind_in_window(xuni_open(now)).is_none() {
-            log::debug!("XUNI outside its window: the chain would refuse it");
-            return;
-        }
-        let block = self.block(found);
-        let whose = block.lease_id.as_ref().map_or("itself", LeaseId::as_str);
-        log::debug!("found {} for {whose}: {}", block.key, block.hash);
-        let Some(submitter) = &self.submitter else { return self.agent.report(block) };
-        if let Some(block) = submitter.submit(0, block) {
-            log::error!("too many blocks wait for the chain; {} goes to the platform alone", block.key);
-            self.agent.report(block);
-        }
+    fn all_failed(&self) -> bool {
+        self.failures.iter().all(Option::is_some)
+    }
+
+    fn device_name(&self, index: usize) -> String {
+        let device = self.hashing.devices().nth(index);
+        device
+            .map(|(device, _)| format!("{} {} ({})", device.backend, device.index, device.name))
+            .unwrap_or_default()
     }
 
     /// The find may be of an order that has been replaced since: its key and salt say whose it is.
-    fn block(&mut self, found: &Found) -> Block {
+    fn block(&mut self, found: &Found) -> Option<Block> {
+        if found.matches.kind_in_window(xuni_open(self.clock.wall())).is_none() {
+            log::debug!("XUNI outside its window: the chain would refuse it");
+            return None;
+        }
         let attempts = self.hashing.attempts();
         let since = attempts.saturating_sub(std::mem::replace(&mut self.attempts_at_block, attempts));
-        let lease = self
-            .recent
-            .iter()
-            .find(|lease| found.key.starts_with(&lease.prefix) && found.phc.salt == Salt::of(&lease.renter));
-        let account = match (lease, found.phc.salt) {
-            (Some(lease), _) => lease.renter,
+        let lease = self.recent.iter_mut().find(|(lease, _)| {
+            let prefix = lease.prefix.is_none_or(|prefix| found.key.starts_with(&prefix));
+            prefix && found.phc.salt == Salt::of(&lease.renter)
+        });
+        let account = match (&lease, found.phc.salt) {
+            (Some((lease, _)), _) => lease.renter,
             (None, salt) if salt == Salt::of(&self.own.address) => self.own.address,
             (None, Salt::Account(bytes)) => EthAddress::from_bytes(bytes),
             (None, Salt::Old) => self.own.address,
         };
-        Block {
+        let lease_id = lease.map(|(lease, blocks)| {
+            *blocks += 1;
+            lease.id.clone()
+        });
+        let whose = lease_id.as_ref().map_or("itself", LeaseId::as_str);
+        log::debug!("found {} for {whose}: {}", found.key, found.phc);
+        Some(Block {
             worker_id: self.worker.clone(),
-            lease_id: lease.map(|lease| lease.id.clone()),
+            lease_id,
             hash: found.phc.to_string(),
             key: found.key.clone(),
             account: Some(account),
             attempts: i64::try_from(since).unwrap_or(i64::MAX),
-            hashrate: format!("{:.2}", self.hashrate),
-        }
-    }
-
-    fn news(&mut self, news: News) {
-        match &news.fate {
-            Fate::Accepted => self.accepted += 1,
-            Fate::Refused(reason) => log::warn!("the chain refused {}: {reason}", news.block.key),
-            Fate::Deferred => {}
-        }
-        if news.report {
-            self.agent.report(news.block);
-        }
-    }
-
-    /// The first measure after a rest is told at once: nobody is to see a worker at 0 H/s for the
-    /// time between two heartbeats.
-    fn measure(&mut self) {
-        let measured = self.meter.sample(self.clock.now(), self.hashing.attempts());
-        let begins = self.hashrate == 0.0 && measured > 0.0;
-        self.hashrate = measured;
-        if begins {
-            self.heartbeat();
-        }
-    }
-
-    fn heartbeat(&mut self) {
-        let (address, prefix) = match self.agent.orders() {
-            Orders::Lease(lease) => (lease.renter, Some(lease.prefix)),
-            Orders::Own | Orders::Rest => (self.own.address, self.own.prefix),
-        };
-        let resting = self.agent.orders() == Orders::Rest;
-        self.agent.heartbeat(&Pulse {
-            heartbeat: Heartbeat {
-                worker_id: self.worker.clone(),
-                hashrate: if resting { 0.0 } else { (self.hashrate * 100.0).round() / 100.0 },
-                active_gpus: if resting { 0 } else { self.devices },
-                mining: Some(Mining {
-                    address: address.to_string(),
-                    prefix: prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
-                    block_pattern: self.own.marker.as_str().to_owned(),
-                }),
-            },
-            accepted_blocks: self.accepted,
-            difficulty: self.own.difficulty.map_or(0, Difficulty::kib),
-            uptime_sec: self.clock.now().micros_since(self.started) / 1_000_000,
-        });
+            hashrate: format!("{:.2}", self.rates.seconds_10),
+        })
     }
 }
 
-fn registration(config: &Config) -> Register {
-    let cpu =
-        || Gpu { index: 0, name: format!("CPU, {} threads", config.threads), memory_gb: 0.0, bus_id: None };
-    let gpus = if config.gpus.is_empty() { vec![cpu()] } else { config.gpus.clone() };
+fn registration(config: &Config, gpus: &[Gpu]) -> Register {
     Register {
         worker_id: config.worker_id.clone(),
         eth_address: Some(config.address),
         gpu_count: u32::try_from(gpus.len()).unwrap_or(u32::MAX),
         total_memory_gb: gpus.iter().map(|gpu| gpu.memory_gb).sum(),
-        gpus,
+        gpus: gpus.to_vec(),
         version: VERSION.into(),
     }
 }
