@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::order_book::per_khs_hour;
 use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Board, Glance, Row};
 use super::router::{Method, Parameter, Route};
@@ -38,7 +39,8 @@ pub(super) const ROUTES: &[Route] = &[
             optional(
                 "sort_by",
                 "string",
-                "price (the default), price_desc, hashrate, gpus, memory or reputation, best first",
+                "price (the default), price_desc, value (what hashrate costs), hashrate, gpus, memory or reputation, best \
+                 first",
             ),
             optional("gpu_type", "string", "Part of a GPU's name"),
             optional("search", "string", "Part of the worker's id, address or GPUs"),
@@ -90,15 +92,12 @@ impl Filter {
             && self.max_price.is_none_or(|max| worker.price_per_min.to_f64() <= max)
             && self.min_gpus.is_none_or(|min| i64::from(worker.gpu_count) >= min)
             && self.gpu_type.as_ref().is_none_or(|part| row.gpus.search.contains(part))
-            && self.search.as_ref().is_none_or(|part| {
-                row.gpus.search.contains(part)
-                    || worker.worker_id.as_str().to_lowercase().contains(part)
-                    || address(worker).to_lowercase().contains(part)
-            })
+            && self.search.as_ref().is_none_or(|part| row.matches(part))
     }
 }
 
-fn is_available(row: &Row, glance: &Glance) -> bool {
+/// Whether a worker can be rented now.
+pub(super) fn is_available(row: &Row, glance: &Glance) -> bool {
     row.worker.listed && row.worker.state == ReportedState::Available && glance.online
 }
 
@@ -121,6 +120,7 @@ struct Item<'a> {
     reputation: f64,
     uptime_pct: f64,
     online: bool,
+    price_per_khs_hour: Option<f64>,
 }
 
 impl<'a> Item<'a> {
@@ -147,6 +147,7 @@ impl<'a> Item<'a> {
             reputation: rounded(reputation.stars(), 1),
             uptime_pct: uptime_pct(&reputation),
             online,
+            price_per_khs_hour: per_khs_hour(worker.price_per_min, live.hashrate),
         }
     }
 }
@@ -187,6 +188,13 @@ fn sort(found: &mut [(&Row, &Glance)], by: &str, now: Timestamp) {
     match by {
         "price" | "price_asc" => found.sort_by_key(|(row, _)| row.worker.price_per_min),
         "price_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.price_per_min)),
+        "value" => {
+            // Who does not hash comes last.
+            let cost = |row: &Row, glance: &Glance| {
+                per_khs_hour(row.worker.price_per_min, glance.hashrate).unwrap_or(f64::INFINITY)
+            };
+            found.sort_by(|(a, at), (b, bt)| cost(a, at).total_cmp(&cost(b, bt)));
+        }
         "hashrate" | "hashrate_desc" => found.sort_by(|(_, a), (_, b)| by_hashrate(a, b)),
         "hashrate_asc" => found.sort_by(|(_, a), (_, b)| by_hashrate(b, a)),
         "gpus" | "gpus_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.gpu_count)),
