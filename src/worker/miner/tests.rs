@@ -62,7 +62,7 @@ fn a_device_without_its_driver_is_told_of_and_tried_again_and_the_others_go_on()
     let (watch, _deaths) = thread::deathwatch();
     let (mut miner, inbox) =
         Miner::start(config(board.clone()), devices.collect(), Clock::system(), &watch).unwrap();
-    let mut happens = |miner: &mut Miner| {
+    let happens = |miner: &mut Miner| {
         miner.happened(std::iter::once(inbox.happenings.recv_timeout(Duration::from_secs(20)).unwrap()));
         miner.show();
     };
