@@ -79,7 +79,9 @@ fn a_device_without_its_driver_is_told_of_and_tried_again_and_the_others_go_on()
     assert_eq!((status.state, status.trouble.as_deref()), ("ERROR", Some("the driver is gone")));
     assert_eq!(miner.active(), 0);
 
-    plugs.iter().for_each(|plug| plug.store(true, Ordering::SeqCst));
+    for plug in &plugs {
+        plug.store(true, Ordering::SeqCst);
+    }
     happens(&mut miner);
     assert_eq!((board.read().trouble, board.read().state), (None, "IDLE"), "one is enough to go on");
     happens(&mut miner);
