@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean cuda tools test-tools test-browser release
+.PHONY: help run demo test crash fault bench clean cuda cuda-bench reference tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
@@ -12,7 +12,7 @@ PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/xenblocks
 
 help: ## this list
 	@printf 'XenBlocks Platform\n\n'
-	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-6s %s\n' "$$name" "$$about"; done
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name about; do printf '  make %-10s %s\n' "$$name" "$$about"; done
 
 run: release ## a whole marketplace on this machine: ports 1883 and 8080, Ctrl-C stops it
 	@XENBLOCKS_LOG="$${XENBLOCKS_LOG:-info,xenblocks::worker=warn}" exec $(PROGRAM) play $(ARGS)
@@ -36,9 +36,16 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
 
+reference: release ## our hashing against the reference C library's, built here with -march=native
+	benches/reference.sh
+
 cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
 	cuda/build.sh
 	$(CARGO) build --release --locked --bin xenblocks
+
+cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their speed as a table (needs a GPU)
+	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)
+	$(PROGRAM) bench --backend cuda $(ARGS)
 
 clean: ## remove what was built; databases stay
 	$(CARGO) clean

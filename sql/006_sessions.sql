@@ -1,4 +1,4 @@
--- Sessions of wallets, more about keys, the network's difficulty over time, what a lease was promised.
+-- Sessions of wallets, more about keys, what a lease was promised.
 
 -- A token is believed by its signature; a row here is how its owner sees and ends it.
 CREATE TABLE sessions (
@@ -22,12 +22,6 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 ALTER TABLE api_keys ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE api_keys ADD COLUMN expires_at INTEGER;
 ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER;
-
--- A row for each change, kept 90 days.
-CREATE TABLE difficulty_history (
-    since      INTEGER NOT NULL PRIMARY KEY,
-    difficulty INTEGER NOT NULL CHECK (difficulty > 0)
-) STRICT;
 
 CREATE INDEX settlements_by_time ON settlements (settled_at);
 

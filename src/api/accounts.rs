@@ -111,6 +111,14 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
     let limit = query.optional_integer("limit", 1..=LIST_ROWS_MAX);
     let offset = query.integer("offset", 0, 0..=i64::MAX);
     query.finish()?;
+    if limit.is_none() && offset == 0 {
+        let all = api.state.memos.accounts.get(&api.store, &api.clock, |_| encode(api, None, 0))?;
+        return Ok(Response::from_data("application/json", all.to_vec()));
+    }
+    Ok(Response::from_data("application/json", encode(api, limit, offset)?))
+}
+
+fn encode(api: &Api, limit: Option<i64>, offset: i64) -> Result<Vec<u8>, ApiError> {
     let listed =
         api.store.read::<_, ApiError, _>(|connection| Ok(accounts::list(connection, limit, offset)?))?;
     let entry = |account: &accounts::Account| {
@@ -122,7 +130,8 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
         });
         (account.account_id.to_string(), view)
     };
-    super::json(&listed.iter().map(entry).collect::<Map<_, _>>())
+    let object = listed.iter().map(entry).collect::<Map<_, _>>();
+    serde_json::to_vec(&object).map_err(|error| ApiError::internal(&error))
 }
 
 fn balance(api: &Api, call: &Call<'_>) -> Answer {

@@ -115,6 +115,10 @@ impl Body {
         match &value {
             Value::Number(number) => match number.as_i64().or_else(|| number.as_f64().and_then(whole)) {
                 Some(integer) => integer,
+                None if number.as_f64().is_some_and(|number| number.fract() == 0.0) => {
+                    let text = "Input should be a valid integer, this one is too large";
+                    self.wrong("int_parsing_size", name, text, &value)
+                }
                 None => {
                     let text = "Input should be a valid integer, got a number with a fractional part";
                     self.wrong("int_from_float", name, text, &value)

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::order_book::per_khs_hour;
 use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Board, Glance, Row};
 use super::router::{Method, Parameter, Route};
@@ -38,7 +39,8 @@ pub(super) const ROUTES: &[Route] = &[
             optional(
                 "sort_by",
                 "string",
-                "price (the default), price_desc, value (price for a hash), hashrate, gpus, memory or reputation, best first",
+                "price (the default), price_desc, value (what hashrate costs), hashrate, gpus, memory or reputation, best \
+                 first",
             ),
             optional("gpu_type", "string", "Part of a GPU's name"),
             optional("search", "string", "Part of the worker's id, address or GPUs"),
@@ -93,11 +95,7 @@ impl Filter {
             && self.min_gpus.is_none_or(|min| i64::from(worker.gpu_count) >= min)
             && self.min_reputation.is_none_or(|min| stars(row, now) >= min)
             && self.gpu_type.as_ref().is_none_or(|part| row.gpus.search.contains(part))
-            && self.search.as_ref().is_none_or(|part| {
-                row.gpus.search.contains(part)
-                    || worker.worker_id.as_str().to_lowercase().contains(part)
-                    || address(worker).to_lowercase().contains(part)
-            })
+            && self.search.as_ref().is_none_or(|part| row.matches(part))
     }
 }
 
@@ -106,7 +104,8 @@ fn stars(row: &Row, now: Timestamp) -> f64 {
     rounded(Reputation::of(&row.worker, now).stars(), 1)
 }
 
-fn is_available(row: &Row, glance: &Glance) -> bool {
+/// Whether a worker can be rented now.
+pub(super) fn is_available(row: &Row, glance: &Glance) -> bool {
     row.worker.listed && row.worker.state == ReportedState::Available && glance.online
 }
 
@@ -129,6 +128,7 @@ struct Item<'a> {
     reputation: f64,
     uptime_pct: f64,
     online: bool,
+    price_per_khs_hour: Option<f64>,
 }
 
 impl<'a> Item<'a> {
@@ -155,6 +155,7 @@ impl<'a> Item<'a> {
             reputation: rounded(reputation.stars(), 1),
             uptime_pct: uptime_pct(&reputation),
             online,
+            price_per_khs_hour: per_khs_hour(worker.price_per_min, live.hashrate),
         }
     }
 }
@@ -190,18 +191,19 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
     json(&Shelf { page: paging.page(items, total), gpu_types: &board.roster.gpu_types })
 }
 
-/// What makes prices of unlike workers comparable; one that delivers nothing comes last.
-fn price_for_a_hash((row, glance): &(&Row, &Glance)) -> f64 {
-    if glance.hashrate > 0.0 { row.worker.price_per_min.to_f64() / glance.hashrate } else { f64::INFINITY }
-}
-
 /// Best first; what is equal, and what nobody knows how to sort by, stays in the table's order.
 fn sort(found: &mut [(&Row, &Glance)], by: &str, now: Timestamp) {
     let by_hashrate = |a: &Glance, b: &Glance| b.hashrate.total_cmp(&a.hashrate);
     match by {
         "price" | "price_asc" => found.sort_by_key(|(row, _)| row.worker.price_per_min),
         "price_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.price_per_min)),
-        "value" => found.sort_by(|a, b| price_for_a_hash(a).total_cmp(&price_for_a_hash(b))),
+        "value" => {
+            // Who does not hash comes last.
+            let cost = |row: &Row, glance: &Glance| {
+                per_khs_hour(row.worker.price_per_min, glance.hashrate).unwrap_or(f64::INFINITY)
+            };
+            found.sort_by(|(a, at), (b, bt)| cost(a, at).total_cmp(&cost(b, bt)));
+        }
         "hashrate" | "hashrate_desc" => found.sort_by(|(_, a), (_, b)| by_hashrate(a, b)),
         "hashrate_asc" => found.sort_by(|(_, a), (_, b)| by_hashrate(b, a)),
         "gpus" | "gpus_desc" => found.sort_by_key(|(row, _)| std::cmp::Reverse(row.worker.gpu_count)),

@@ -17,6 +17,8 @@ pub struct Memos {
     pub(super) blocks_of_day: Memo<Recent>,
     pub(super) blocks_of_hour: Memo<Recent>,
     pub(super) history: History,
+    /// All accounts, encoded.
+    pub(super) accounts: Memo<Vec<u8>>,
 }
 
 impl Default for Memos {
@@ -30,6 +32,7 @@ impl Default for Memos {
             blocks_of_day: Memo::brief(),
             blocks_of_hour: Memo::brief(),
             history: History::default(),
+            accounts: Memo::of_database(),
         }
     }
 }

@@ -5,12 +5,14 @@
 
 mod access;
 mod accounts;
+mod activity;
 mod auth;
 mod blocks;
 mod call;
 mod chain;
 mod csv;
 mod error;
+mod fleet_order;
 mod history;
 mod idempotency;
 mod input;
@@ -24,6 +26,7 @@ mod memos;
 mod metrics;
 mod monitoring;
 mod openapi;
+mod order_book;
 mod origin;
 mod overview;
 #[cfg(test)]
@@ -182,12 +185,14 @@ const RESOURCES: &[&[Route]] = &[
     keys::ROUTES,
     sessions::ROUTES,
     accounts::ROUTES,
+    activity::ROUTES,
     rentals::ROUTES,
     leases::ROUTES,
     lease_page::ROUTES,
     blocks::ROUTES,
     workers::ROUTES,
     marketplace::ROUTES,
+    order_book::ROUTES,
     overview::ROUTES,
     monitoring::ROUTES,
     provider::ROUTES,

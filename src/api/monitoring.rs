@@ -4,6 +4,7 @@ use rouille::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::fleet_order::Order;
 use super::history;
 use super::paging::{Listing, PAGE, Paging};
 use super::privacy::Viewer;
@@ -17,6 +18,7 @@ use crate::base::limits::PAGE_ROWS_MAX;
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::pricing::duration_limits;
 use crate::market::reputation::Reputation;
+use crate::protocol::ReportedState;
 use crate::store::blocks;
 use crate::store::counters::{self, Counter};
 use crate::store::leases;
@@ -50,7 +52,13 @@ pub(super) const ROUTES: &[Route] = &[
             PAGE,
             optional("limit", "integer", "Rows of a page: 20 by default, at most 100"),
             optional("sort", "string", "asc or desc (the default), by hashrate"),
-            optional("status", "string", "online or offline; all by default"),
+            optional(
+                "sort_by",
+                "string",
+                "One or more of hashrate, price, gpus, blocks, reputation, uptime, state, worker_id, last_heartbeat, joined by commas; a minus turns one around. Goes before sort",
+            ),
+            optional("status", "string", "online, offline or leased; all by default"),
+            optional("search", "string", "Part of the worker's id, address or GPUs"),
             optional("eth_address", "string", "Only this wallet's"),
         ],
         "items, total, page, limit, total_pages (at least 1)",
@@ -140,22 +148,38 @@ fn fleet(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let paging = Paging::of(&mut query, FLEET_LIMIT, FLEET_LIMIT_MAX);
     let ascending = query.word("sort", "desc", &["asc", "desc"]) == "asc";
-    let status = query.word("status", "", &["online", "offline"]);
+    let status = query.word("status", "", &["online", "offline", "leased"]);
     let wallet = query.short_text("eth_address", ID_LENGTH_MAX);
+    let search = query.short_text("search", ID_LENGTH_MAX).map(|text| text.to_lowercase());
+    let order = query.short_text("sort_by", ID_LENGTH_MAX);
     query.finish()?;
+    let order = order.map(|text| Order::parse(&text)).transpose()?;
     // What is no address is nobody's.
     let wallet = wallet.map(|text| text.parse::<EthAddress>().ok());
     let takes = |(row, glance): &(&Row, &Glance)| {
-        (status.is_empty() || glance.online == (status == "online"))
+        is_in(status, row, glance)
+            && search.as_ref().is_none_or(|part| row.matches(part))
             && wallet.is_none_or(|wallet| wallet.is_some() && row.worker.eth_address == wallet)
     };
     let board = roster::board(api)?;
     let mut members: Vec<(&Row, &Glance)> = board.entries().filter(takes).collect();
-    by_hashrate(&mut members, ascending);
+    match order {
+        Some(order) => order.sort(&mut members, call.now),
+        None => by_hashrate(&mut members, ascending),
+    }
     let total = members.len();
     let items = paging.cut(members.into_iter()).map(|(row, _)| Member::new(api, row, call.now)).collect();
     let page = paging.page(items, total);
     json(&Listing { total_pages: page.total_pages.max(1), ..page })
+}
+
+fn is_in(status: &str, row: &Row, glance: &Glance) -> bool {
+    match status {
+        "online" => glance.online,
+        "offline" => !glance.online,
+        "leased" => matches!(row.worker.state, ReportedState::Leased | ReportedState::Mining),
+        _ => true,
+    }
 }
 
 fn by_hashrate(members: &mut [(&Row, &Glance)], ascending: bool) {

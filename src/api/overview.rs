@@ -59,7 +59,25 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "Difficulty and counts",
         handle: network,
     },
+    Route {
+        method: Method::Get,
+        path: "/api/overview/difficulty",
+        access: Access::Public,
+        summary: "The network's difficulty over time",
+        query: &[Parameter {
+            name: "hours",
+            kind: "number",
+            required: false,
+            about: "How far back: 24 by default, 1 to 2160",
+        }],
+        body: &[],
+        answer: "difficulty now, items: timestamp and the difficulty from then on, oldest first",
+        handle: difficulty,
+    },
 ];
+
+const DAY_HOURS: f64 = 24.0;
+const HOURS: (f64, f64) = (1.0, 90.0 * 24.0);
 
 /// Accounts by role.
 pub struct Users(AccountCounts);
@@ -224,6 +242,32 @@ struct Network {
     total_workers: usize,
     total_blocks: i64,
     chain_blocks: i64,
+}
+
+#[derive(Serialize)]
+struct DifficultyHistory {
+    difficulty: u32,
+    items: Vec<Stretch>,
+}
+
+#[derive(Serialize)]
+struct Stretch {
+    timestamp: Timestamp,
+    difficulty: u32,
+}
+
+fn difficulty(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let hours = query.number("hours", DAY_HOURS, HOURS.0, HOURS.1);
+    query.finish()?;
+    if api.chain.is_none() {
+        return json(&DifficultyHistory { difficulty: 0, items: Vec::new() });
+    }
+    let since = call.now.minus(std::time::Duration::from_secs_f64(hours * 3600.0));
+    let stretches = api.store.read::<_, ApiError, _>(|c| Ok(simulator::difficulty_since(c, since)?))?;
+    let difficulty = stretches.last().map_or(0, |(_, difficulty)| *difficulty);
+    let stretch = |(timestamp, difficulty)| Stretch { timestamp, difficulty };
+    json(&DifficultyHistory { difficulty, items: stretches.into_iter().map(stretch).collect() })
 }
 
 fn network(api: &Api, _: &Call<'_>) -> Answer {

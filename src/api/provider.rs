@@ -1,5 +1,8 @@
 //! What a provider sees of its own workers.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde::Serialize;
 
@@ -51,6 +54,13 @@ pub(super) const ROUTES: &[Route] = &[
         &[PROVIDER, LIMIT, OFFSET, csv::FORMAT],
         "earnings (settlements), total, limit, offset; or a CSV file",
         earnings,
+    ),
+    get(
+        "/api/provider/earnings/summary",
+        "What a provider's leases paid in the last day, week and month, and in all",
+        &[PROVIDER],
+        "provider_id, periods: for 24h, 7d, 30d and all, earned and leases",
+        summary,
     ),
     get(
         "/api/provider/workers",
@@ -218,6 +228,49 @@ fn earnings(api: &Api, call: &Call<'_>) -> Answer {
         return Ok(table.into_response("earnings"));
     }
     json(&Payments { provider_id: &name, earnings, total, limit, offset })
+}
+
+#[derive(Serialize)]
+struct Summary {
+    provider_id: String,
+    periods: BTreeMap<&'static str, Earned>,
+}
+
+#[derive(Serialize)]
+struct Earned {
+    earned: Amount,
+    leases: i64,
+}
+
+const PERIODS: [(&str, Option<u64>); 4] =
+    [("24h", Some(1)), ("7d", Some(7)), ("30d", Some(30)), ("all", None)];
+const DAY: u64 = 86_400;
+
+fn summary(api: &Api, call: &Call<'_>) -> Answer {
+    let mut query = call.query();
+    let named = query.short_text("provider_id", ID_LENGTH_MAX);
+    query.finish()?;
+    let Provider { name, holding } = Provider::of(api, call, named)?;
+    let periods = api.store.read::<_, ApiError, _>(|connection| {
+        let mut periods = BTreeMap::new();
+        for (period, days) in PERIODS {
+            let first = match days {
+                Some(days) => {
+                    let since = call.now.minus(Duration::from_secs(days * DAY));
+                    settlements::first_since(connection, since)?.unwrap_or(i64::MAX)
+                }
+                None => 0,
+            };
+            let (earned, leases) = match &holding {
+                Holding::Nothing => (Amount::ZERO, 0),
+                Holding::One(id) => settlements::paid_for_from(connection, id, first)?,
+                Holding::Wallet(address) => settlements::paid_for_wallet_from(connection, address, first)?,
+            };
+            periods.insert(period, Earned { earned: earned.shown(), leases });
+        }
+        Ok(periods)
+    })?;
+    json(&Summary { provider_id: name, periods })
 }
 
 #[derive(Serialize)]

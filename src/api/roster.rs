@@ -109,6 +109,14 @@ impl Row {
         Row { worker, gpus }
     }
 
+    /// Whether its id, its address or its GPUs contain this text, which is in lower case.
+    pub fn matches(&self, part: &str) -> bool {
+        let address = self.worker.eth_address.as_ref().map(ToString::to_string).unwrap_or_default();
+        self.gpus.search.contains(part)
+            || self.worker.worker_id.as_str().to_lowercase().contains(part)
+            || address.to_lowercase().contains(part)
+    }
+
     /// What is known of it this moment, and whether it is online.
     pub fn live(&self, api: &Api, now: Timestamp) -> (Live, bool) {
         let live = live(api, &self.worker);

@@ -206,7 +206,8 @@ fn serve(
         // The first poll binds: from then on it waits for a client, or it has failed.
         let first = std::future::poll_fn(|context| Poll::Ready(serving.as_mut().poll(context))).await;
         if let Poll::Ready(end) = first {
-            let cause = end.err().map_or_else(String::new, |error| thread::causes(&error));
+            // The library's text holds the system's already.
+            let cause = end.err().map_or_else(String::new, |error| error.to_string());
             // The starter waits for this.
             let _ = bound.send(Err(cause));
             return Ok(());

@@ -1,4 +1,5 @@
-//! The simulated chain in SQLite: plain functions over a connection, schema in `sql/003_chain.sql`.
+//! The simulated chain in SQLite: plain functions over a connection, schema in `sql/003_chain.sql`
+//! and `sql/007_difficulty.sql`.
 //!
 //! What writes must run in the caller's transaction. A key is on the chain once: the schema holds
 //! it, in lower case, and [`record`] answers a repetition as the prototype does.
@@ -115,10 +116,40 @@ pub fn record(
         return Ok(Err(key_exists()));
     }
     state.miners += i64::from(pay(conn, &submission.account, reward(*kind))?);
+    let before = state.difficulty;
     state.count(*kind, rules.adjust_interval);
     write_state(conn, &state)?;
+    if state.difficulty != before {
+        conn.prepare_cached(
+            "INSERT INTO difficulty_history (since, difficulty) VALUES (?1, ?2)
+             ON CONFLICT (since) DO UPDATE SET difficulty = excluded.difficulty",
+        )?
+        .execute(params![now.micros(), state.difficulty])?;
+    }
     let message = format!("Block accepted: {kind} #{block_id}");
     Ok(Ok(Accepted { block_id, kind: *kind, message }))
+}
+
+/// The difficulty since a moment, KiB: each stretch's beginning, the first of them at or before that
+/// moment, oldest first.
+pub fn difficulty_since(conn: &Connection, since: Timestamp) -> rusqlite::Result<Vec<(Timestamp, u32)>> {
+    let before = conn
+        .prepare_cached(
+            "SELECT difficulty FROM difficulty_history WHERE since <= ?1 ORDER BY since DESC LIMIT 1",
+        )?
+        .query_row([since], |row| row.get(0))
+        .optional()?;
+    let first = match before {
+        Some(difficulty) => difficulty,
+        None => read_state(conn)?.difficulty_start,
+    };
+    let mut stretches = vec![(since, first)];
+    let mut later = conn
+        .prepare_cached("SELECT since, difficulty FROM difficulty_history WHERE since > ?1 ORDER BY since")?;
+    for row in later.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))? {
+        stretches.push(row?);
+    }
+    Ok(stretches)
 }
 
 /// The difficulty that new blocks must meet.

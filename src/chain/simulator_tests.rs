@@ -11,6 +11,7 @@ const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_250_000);
 fn chain(start_kib: u32) -> Connection {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("../../sql/003_chain.sql")).unwrap();
+    conn.execute_batch(include_str!("../../sql/007_difficulty.sql")).unwrap();
     open(&conn, Difficulty::new(start_kib).unwrap()).unwrap();
     conn
 }
@@ -102,6 +103,19 @@ fn difficulty_grows_by_a_twentieth_every_fifty_blocks_within_its_bounds() {
     assert_eq!(grown(99_000, 50), 100_000);
     assert_eq!(grown(8, 50), 8, "a test network's start is its floor");
     assert_eq!(grown(40, 50), 42);
+}
+
+#[test]
+fn each_change_of_the_difficulty_is_remembered() {
+    let conn = chain(1727);
+    let at = |seconds: u64| NOW.plus(std::time::Duration::from_secs(seconds));
+    for number in 0..100_usize {
+        let block = checked(&key("", number), ALICE, "XEN11");
+        record(&conn, at(number as u64), &Rules::default(), &block).unwrap().unwrap();
+    }
+    assert_eq!(difficulty_since(&conn, NOW).unwrap(), [(NOW, 1727), (at(49), 1813), (at(99), 1903)]);
+    assert_eq!(difficulty_since(&conn, at(49)).unwrap(), [(at(49), 1813), (at(99), 1903)]);
+    assert_eq!(difficulty_since(&conn, at(200)).unwrap(), [(at(200), 1903)]);
 }
 
 #[test]

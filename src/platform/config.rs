@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::StartError;
 use crate::auth::{JwtSecret, Mode, administrator};
 use crate::base::Secret;
+use crate::base::limits::JWT_SECRET_BYTES_MIN;
 use crate::chain::{self, simulator::DIFFICULTY_START_KIB};
 use crate::market::blocks::Policy;
 use crate::pow::{Difficulty, Marker};
@@ -86,6 +87,12 @@ impl Config {
 
     pub(super) fn jwt_secret(&self, mode: Mode) -> Result<JwtSecret, StartError> {
         if let Some(secret) = &self.jwt_secret {
+            if mode == Mode::Open && secret.expose().len() < JWT_SECRET_BYTES_MIN {
+                log::warn!(
+                    "the JWT secret is short: closed mode takes none under {JWT_SECRET_BYTES_MIN} bytes, and whoever \
+                     guesses it is every wallet"
+                );
+            }
             return JwtSecret::given(secret.clone(), mode).ok_or(StartError::WeakSecret);
         }
         Ok(match &self.jwt_secret_file {

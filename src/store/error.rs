@@ -32,7 +32,7 @@ pub enum StoreError {
     #[error("{0} was not made by this program; bring a prototype's database in with `xenblocks import {0}`")]
     Foreign(PathBuf),
     /// A file of that name exists already.
-    #[error("{0} exists; choose another name, or say that it may be overwritten")]
+    #[error("{0} exists; choose another name, or say --overwrite")]
     Exists(PathBuf),
     /// Not a sound copy of a database of ours.
     #[error("{path} cannot be used: {problem}")]

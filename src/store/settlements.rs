@@ -129,6 +129,41 @@ pub fn paid_for_wallet(connection: &Connection, address: &EthAddress) -> Result<
         .query_row([address], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
+/// The first settlement since a moment: those after it are the later ones.
+pub fn first_since(connection: &Connection, since: Timestamp) -> Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT settlement_id FROM settlements WHERE settled_at >= ?1 ORDER BY settled_at LIMIT 1",
+        )?
+        .query_row([since], |row| row.get(0))
+        .optional()
+}
+
+/// What leases of a worker paid from a settlement on, and in how many.
+pub fn paid_for_from(connection: &Connection, worker: &WorkerId, first: i64) -> Result<(Amount, i64)> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(provider_payment), 0), count(*) FROM settlements
+             WHERE worker_id = ?1 AND settlement_id >= ?2",
+        )?
+        .query_row((worker, first), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// What leases of a wallet's workers paid from a settlement on, and in how many.
+pub fn paid_for_wallet_from(
+    connection: &Connection,
+    address: &EthAddress,
+    first: i64,
+) -> Result<(Amount, i64)> {
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(s.provider_payment), 0), count(*) FROM workers w
+             CROSS JOIN settlements s ON s.worker_id = w.worker_id AND s.settlement_id >= ?2
+             WHERE w.eth_address = ?1",
+        )?
+        .query_row((address, first), |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// A page of the settlements of leases of a wallet's workers, newest first.
 pub fn of_wallet(
     connection: &Connection,

@@ -82,8 +82,8 @@ int cuDeviceGetPCIBusId(char *name, int length, int device) {
 int cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = devices[device].memory; return SUCCESS; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
-    // Multiprocessors.
-    *value = attribute == 16 ? 3 : 0;
+    // Multiprocessors, and bytes of the second cache.
+    *value = attribute == 16 ? 3 : attribute == 38 ? 1 << 19 : 0;
     return SUCCESS;
 }
 int cuCtxCreate_v2(void **context, unsigned flags, int index) {

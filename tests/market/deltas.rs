@@ -51,8 +51,12 @@ fn a_page_gets_the_first_rows_and_totals_then_what_changes() {
         });
     }
     house.pass(1);
+    let fleet = crate::support::await_some("the heartbeats in the database", || {
+        let fleet = house.api.get("/api/monitoring/fleet?limit=2").ok();
+        let rows = fleet["items"].as_array()?.clone();
+        rows.iter().all(|row| row["total_online_sec"].as_f64() > Some(0.0)).then_some(fleet)
+    });
     let (mut page, first) = Page::open(&house, "?v=2&limit=2");
-    let fleet = house.api.get("/api/monitoring/fleet?limit=2").ok();
     assert_eq!(first["workers"], fleet["items"], "the fleet's first page");
     assert_eq!(first["workers"][0]["worker_id"], "rig-2");
     assert_eq!(first["stats"], house.api.get("/api/monitoring/stats").ok());

@@ -131,3 +131,128 @@ fn a_workers_page_lists_its_leases_and_blocks() {
         assert_eq!(house.api.get(&format!("/api/leases?worker_id={nobody}")).ok()["items"], json!([]));
     }
 }
+
+#[test]
+fn prices_can_be_compared_ranked_and_climbed() {
+    let house = House::open();
+    let mut rigs: Vec<_> = ["rig-1", "rig-2", "rig-3"].map(|id| house.rig(id)).into();
+    for (rig, (hashrate, price)) in rigs.iter_mut().zip([(1000.0, 1.0), (2000.0, 1.0), (1000.0, 3.0)]) {
+        house.api.put(&format!("/api/workers/{}/pricing", rig.id), &json!({"price_per_min": price})).ok();
+        rig.heartbeat(hashrate);
+        crate::support::await_some("the heartbeat", || {
+            (house.worker(&rig.id)["hashrate"] == hashrate).then_some(())
+        });
+    }
+    house.pass(1);
+    let ladder = house.api.get("/api/marketplace/ladder").ok();
+    assert_eq!(
+        ladder["levels"],
+        json!([
+            {"price_per_khs_hour": 30.0, "workers": 1, "hashrate": 2000.0, "cumulative_hashrate": 2000.0},
+            {"price_per_khs_hour": 60.0, "workers": 1, "hashrate": 1000.0, "cumulative_hashrate": 3000.0},
+            {"price_per_khs_hour": 180.0, "workers": 1, "hashrate": 1000.0, "cumulative_hashrate": 4000.0}
+        ])
+    );
+    assert_eq!(
+        (&ladder["workers"], &ladder["hashrate"], &ladder["unrated"]),
+        (&json!(3), &json!(4000.0), &json!(0))
+    );
+    let by_value = house.api.get("/api/marketplace?sort_by=value").ok();
+    assert_eq!(by_value["items"][0]["worker_id"], "rig-2");
+    assert_eq!(by_value["items"][0]["price_per_khs_hour"], 30.0);
+
+    let rank = house.api.get("/api/workers/rig-3/pricing/rank").ok();
+    assert_eq!(
+        (&rank["rank"], &rank["of"], &rank["price_per_khs_hour"]),
+        (&json!(3), &json!(3), &json!(180.0))
+    );
+    assert_eq!((&rank["cheapest_per_khs_hour"], &rank["median_per_khs_hour"]), (&json!(30.0), &json!(60.0)));
+    let tried = house.api.get("/api/workers/rig-3/pricing/rank?price_per_min=0.5").ok();
+    assert_eq!((&tried["rank"], &tried["price_per_khs_hour"]), (&json!(1), &json!(30.0)));
+    house.api.get("/api/workers/rig-3/pricing/rank?price_per_min=-1").refused(400);
+    house.api.get("/api/workers/nobody/pricing/rank").refused(404);
+
+    let ids = |query: &str| -> Vec<String> {
+        let fleet = house.api.get(&format!("/api/monitoring/fleet?{query}")).ok();
+        let items = fleet["items"].as_array().unwrap();
+        items.iter().map(|row| row["worker_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids("sort_by=price,-hashrate"), ["rig-2", "rig-1", "rig-3"]);
+    assert_eq!(ids("sort_by=-worker_id&search=RIG-2"), ["rig-2"]);
+    house.rent("rig-1", 60);
+    assert_eq!(ids("status=leased"), ["rig-1"]);
+    house.api.get("/api/monitoring/fleet?sort_by=nonsense").refused(400);
+}
+
+#[test]
+fn earnings_are_summed_by_day_week_and_month() {
+    let house = House::open();
+    let mut rig = house.rig("rig-1");
+    let earn = |rig: &mut crate::support::rig::Rig| {
+        let lease = house.rent("rig-1", 600);
+        house.pass_with(rig, 60);
+        house.stop(lease["lease_id"].as_str().unwrap());
+        house.await_state("rig-1", "AVAILABLE");
+    };
+    earn(&mut rig);
+    house.pass(8 * 86_400);
+    rig.register();
+    house.await_state("rig-1", "AVAILABLE");
+    earn(&mut rig);
+    let summary = house.api.get("/api/provider/earnings/summary?provider_id=rig-1").ok();
+    let once = json!({"earned": 0.57, "leases": 1});
+    let twice = json!({"earned": 1.14, "leases": 2});
+    assert_eq!(summary["periods"], json!({"24h": once, "7d": once, "30d": twice, "all": twice}));
+    let nobody = house.api.get("/api/provider/earnings/summary?provider_id=nobody").ok();
+    assert_eq!(nobody["periods"]["all"], json!({"earned": 0.0, "leases": 0}));
+}
+
+#[test]
+fn the_difficulty_has_a_history() {
+    let house = House::open();
+    let history = house.api.get("/api/overview/difficulty?hours=48").ok();
+    assert_eq!(history["difficulty"], 8);
+    assert_eq!(history["items"].as_array().unwrap().len(), 1);
+    house.api.get("/api/overview/difficulty?hours=0").refused(422);
+}
+
+#[test]
+fn a_number_too_large_is_called_too_large() {
+    let house = House::open();
+    let refused = house.api.post("/api/rent", &json!({"consumer_id": RENTER, "duration_sec": 1e20}));
+    assert_eq!(refused.body["detail"][0]["msg"], "Input should be a valid integer, this one is too large");
+    let refused = house.api.post("/api/rent", &json!({"consumer_id": RENTER, "duration_sec": 1.5}));
+    assert!(refused.body["detail"][0]["msg"].as_str().unwrap().contains("fractional"));
+}
+
+#[test]
+fn an_account_sees_what_happened_to_it() {
+    let house = House::open();
+    let mut rig = house.rig("rig-1");
+    let renter = house.api.with_key(&house.key_of(RENTER));
+    house.pass_with(&mut rig, 1);
+    let began = house.clock.now().seconds();
+    let lease = house.rent("rig-1", 600)["lease_id"].as_str().unwrap().to_owned();
+    house.pass_with(&mut rig, 60);
+    house.stop(&lease);
+    house.pass_with(&mut rig, 1);
+    house.api.post(&format!("/api/accounts/{RENTER}/deposit"), &json!({"amount": 5})).ok();
+    let feed = |api: &crate::support::api::Api, query: &str| {
+        let page = api.get(&format!("/api/activity?{query}")).ok();
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|item| item["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let all = feed(&renter, "");
+    assert_eq!(all[0], "deposit");
+    for kind in ["lease_started", "lease_completed", "lease_charge"] {
+        assert_eq!(all.iter().filter(|known| *known == kind).count(), 1, "{kind}");
+    }
+    assert_eq!(feed(&renter, "limit=1"), ["deposit"]);
+    let newer = feed(&renter, &format!("since={began}"));
+    assert!(!newer.contains(&"lease_started".to_owned()) && newer.contains(&"lease_completed".to_owned()));
+    let provider = house.api.with_key(&house.key_of("rig-1"));
+    assert_eq!(feed(&provider, ""), ["provider_payout"]);
+    renter.get("/api/activity?account_id=rig-1").refused(403);
+    house.api.get("/api/activity").refused(401);
+    house.admin().get("/api/activity?account_id=nobody").refused(404);
+}

@@ -77,9 +77,10 @@ impl Cuda {
                     Gpu::open(device, self.kernels).map_err(&failed)?
                 }
             };
-            let mut open = Open { gpu, difficulty, tuner: Tuner::new(0, 1), flights: [None, None], next: 0 };
+            let mut open =
+                Open { gpu, difficulty, tuner: Tuner::new(0, 0, 1), flights: [None, None], next: 0 };
             open.gpu.prepare(difficulty).map_err(self.failed("making room"))?;
-            open.tuner = Tuner::new(open.gpu.limits().workers, FILL_HASHES);
+            open.tuner = Tuner::new(open.gpu.limits().workers, open.gpu.cached(difficulty), FILL_HASHES);
             self.open = Some(open);
             self.test(difficulty)?;
         }

@@ -53,6 +53,7 @@ pub(super) struct Gpu {
     room: Option<Room>,
     kernels: Kernels,
     multiprocessors: u32,
+    cache_bytes: usize,
     // Last: all of the above is in it.
     context: Context,
 }
@@ -73,7 +74,8 @@ impl Gpu {
             last: module.kernel(c"last")?,
         };
         let multiprocessors = device.get_attribute(DeviceAttribute::MultiprocessorCount)?.unsigned_abs();
-        Ok(Gpu { room: None, kernels, multiprocessors, context })
+        let cache = device.get_attribute(DeviceAttribute::L2CacheSize)?.unsigned_abs();
+        Ok(Gpu { room: None, kernels, multiprocessors, cache_bytes: cache as usize, context })
     }
 
     /// Makes room for a difficulty: for as many hashes as the GPU's multiprocessors can take at
@@ -105,6 +107,12 @@ impl Gpu {
             workers: room.workers,
             hashes: room.hashes,
         })
+    }
+
+    /// Hashes whose memory fits into three quarters of a slot's share of the cache.
+    pub(super) fn cached(&self, difficulty: Difficulty) -> u32 {
+        let hashes = self.cache_bytes / 4 * 3 / SLOTS / (blocks(difficulty) as usize * BLOCK_BYTES);
+        u32::try_from(hashes).unwrap_or(u32::MAX)
     }
 
     /// Starts a launch in a slot that is free; `batch` has no addresses yet.
