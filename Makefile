@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test crash fault bench clean cuda cuda-bench reference tools test-tools test-browser release
+.PHONY: help run demo test crash fault bench clean cuda cuda-bench reference tools test-tools test-browser web-budget release
 
 CARGO ?= cargo
 ARGS ?=
@@ -42,6 +42,9 @@ reference: release ## our hashing against the reference C library's, built here 
 cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
 	cuda/build.sh
 	$(CARGO) build --release --locked --bin xenblocks
+
+web-budget: release ## what the web app costs a browser: bytes, requests, frames, main thread
+	@python3 scripts/web-budget.py $(PROGRAM)
 
 cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their speed as a table (needs a GPU)
 	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)
