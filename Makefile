@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo block-buster test crash fault bench clean cuda cuda-bench tools test-tools test-browser release
+.PHONY: help run demo block-buster test crash fault bench reference web-budget cuda cuda-bench deny sbom clean tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
@@ -39,9 +39,15 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
 
+reference: release ## our hashing against the reference C library's, built here with -march=native
+	benches/reference.sh
+
 cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches a compiler if need be)
 	cuda/build.sh
 	$(CARGO) build --release --locked --bin xenblocks
+
+web-budget: release ## what the web app costs a browser: bytes, requests, frames, main thread
+	@python3 scripts/web-budget.py $(PROGRAM)
 
 cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their speed as a table (needs a GPU)
 	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)

@@ -25,7 +25,7 @@ fn assert_code(output: &Output, code: i32) {
 }
 
 #[test]
-fn what_seed_makes_is_in_order_and_served() {
+fn fault_52_what_seed_makes_is_in_order_and_served() {
     let (_folder, db) = folder();
     let seeded =
         on(&db, &["seed", "--workers", "30", "--blocks", "300", "--leases", "60", "--addresses", "5"]);

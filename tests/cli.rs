@@ -254,7 +254,7 @@ fn play_mines_real_blocks_and_ctrl_c_stops_all_of_it() {
 }
 
 #[test]
-fn the_demo_adds_up_and_leaves_nothing_behind() {
+fn fault_53_the_demo_adds_up_and_leaves_nothing_behind() {
     let (folder, _) = folder();
     let output = program(&["demo", "--log", "off"]).env("TMPDIR", folder.path()).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();

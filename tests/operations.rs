@@ -5,15 +5,18 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::PATIENCE;
+use support::mqtt_client::{Connect, RawClient};
+use support::rig::Rig;
 use support::server::{Server, folder, program, run};
+use xenblocks::auth::administrator::TEST_KEY;
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
@@ -64,6 +67,68 @@ fn logs_for_programs_are_an_object_a_line() {
         assert!(time.ends_with('Z') && time.len() == "2026-11-21T05:00:00.000Z".len(), "{time}");
         assert!(line["module"].as_str().unwrap().contains("::"), "{line}");
     }
+}
+
+/// What the server logged at `info` while `work` was done with it.
+fn log_of(work: impl FnOnce(&Server)) -> String {
+    let (folder, db) = folder();
+    let log = folder.path().join("log");
+    let mut command = program(&server_arguments(&db));
+    command.stderr(File::create(&log).unwrap());
+    let mut server = Server::spawn_program(command);
+    work(&server);
+    assert_eq!(server.stop("TERM").code(), Some(0));
+    fs::read_to_string(log).unwrap()
+}
+
+#[test]
+fn fault_42_a_command_that_nobody_hears_names_no_other_client() {
+    let log = log_of(|server| {
+        let spectators: Vec<RawClient> = (0..20)
+            .map(|number| RawClient::connect(server.mqtt, &Connect::new(&format!("spectator-{number}"))))
+            .collect();
+        drop(Rig::join(server.mqtt, "rig-1"));
+        let order = json!({"action": "pause"});
+        let sent = server.api.with_key(TEST_KEY).post("/api/workers/rig-1/control", &order).ok();
+        assert_eq!(sent["delivered"], false);
+        drop(spectators);
+    });
+    assert!(!log.contains("spectator"), "{log}");
+}
+
+#[test]
+fn fault_47_the_live_feed_needs_nothing_beside_the_program() {
+    let (_folder, db) = folder();
+    let server = Server::spawn(&db);
+    let (mut feed, answer) = tungstenite::connect(format!("ws://{}/ws/dashboard", server.http)).unwrap();
+    assert_eq!(answer.status().as_u16(), 101);
+    let frame: Value = serde_json::from_str(feed.read().unwrap().to_text().unwrap()).unwrap();
+    assert_eq!(frame["type"], "snapshot");
+}
+
+#[test]
+fn fault_48_it_listens_on_this_machine_alone_unless_told() {
+    let (_folder, db) = folder();
+    let server = Server::spawn(&db);
+    for port in [server.http.port(), server.mqtt.port()] {
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+        assert!(TcpStream::connect(("127.0.0.2", port)).is_err(), "{port} is open beyond 127.0.0.1");
+    }
+    let large = "x".repeat(100_000);
+    assert_eq!(server.api.send("POST", "/api/rent", Some(&large)).status, 413);
+}
+
+#[test]
+fn fault_56_what_happens_often_is_not_logged() {
+    let log = log_of(|server| {
+        let mut rig = Rig::join(server.mqtt, "rig-1");
+        for _ in 0..50 {
+            rig.heartbeat(1000.0);
+            server.api.get("/api/workers").ok();
+        }
+    });
+    assert!(log.lines().count() < 15, "{log}");
+    assert!(!log.contains("/api/workers") && !log.contains("heartbeat"), "{log}");
 }
 
 fn doctor(arguments: &[&str]) -> (Option<i32>, String) {

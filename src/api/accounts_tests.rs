@@ -81,7 +81,7 @@ fn money_comes_in_and_goes_out_and_the_ledger_says_so() {
 }
 
 #[test]
-fn in_closed_mode_deposits_and_lists_are_the_administrators() {
+fn fault_3_in_closed_mode_deposits_and_lists_are_the_administrators() {
     let house = House::closed();
     let key = house.consumer_key();
     assert_eq!(house.post(DEPOSIT, &json!({ "amount": 1 })).status, 401);

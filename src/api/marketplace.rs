@@ -47,6 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
             optional("min_hashrate", "number", "H/s"),
             optional("max_price", "number", "Per minute"),
             optional("min_gpus", "integer", "GPUs of the worker"),
+            optional("min_reputation", "number", "Stars, 0 to 5"),
             optional("available_only", "boolean", "Only those that can be rented now (the default)"),
         ],
         body: &[],
@@ -81,19 +82,26 @@ struct Filter {
     min_hashrate: Option<f64>,
     max_price: Option<f64>,
     min_gpus: Option<i64>,
+    min_reputation: Option<f64>,
     available_only: bool,
 }
 
 impl Filter {
-    fn takes(&self, row: &Row, glance: &Glance) -> bool {
+    fn takes(&self, row: &Row, glance: &Glance, now: Timestamp) -> bool {
         let worker = &row.worker;
         (!self.available_only || is_available(row, glance))
             && self.min_hashrate.is_none_or(|min| glance.hashrate >= min)
             && self.max_price.is_none_or(|max| worker.price_per_min.to_f64() <= max)
             && self.min_gpus.is_none_or(|min| i64::from(worker.gpu_count) >= min)
+            && self.min_reputation.is_none_or(|min| stars(row, now) >= min)
             && self.gpu_type.as_ref().is_none_or(|part| row.gpus.search.contains(part))
             && self.search.as_ref().is_none_or(|part| row.matches(part))
     }
+}
+
+/// As the list shows them.
+fn stars(row: &Row, now: Timestamp) -> f64 {
+    rounded(Reputation::of(&row.worker, now).stars(), 1)
 }
 
 /// Whether a worker can be rented now.
@@ -170,12 +178,13 @@ fn list(api: &Api, call: &Call<'_>) -> Answer {
         min_hashrate: query.optional_number("min_hashrate"),
         max_price: query.optional_number("max_price"),
         min_gpus: query.optional_integer("min_gpus", i64::MIN..=i64::MAX),
+        min_reputation: query.optional_number("min_reputation"),
         available_only: query.boolean("available_only", true),
     };
     query.finish()?;
     let board = roster::board(api)?;
     let mut found: Vec<(&Row, &Glance)> =
-        board.entries().filter(|(row, glance)| filter.takes(row, glance)).collect();
+        board.entries().filter(|(row, glance)| filter.takes(row, glance, call.now)).collect();
     sort(&mut found, sort_by.as_deref().unwrap_or("price"), call.now);
     let total = found.len();
     let items = paging.cut(found.into_iter()).map(|(row, _)| Item::new(api, row, call.now)).collect();

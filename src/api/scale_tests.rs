@@ -143,7 +143,7 @@ fn is_scan(step: &str, sql: &str, steps: &[String]) -> bool {
 }
 
 #[test]
-fn no_page_reads_a_table() {
+fn fault_50_no_page_reads_a_table() {
     let house = large_house();
     let renter = house.consumer_key();
     let token = wallet_token(&house);

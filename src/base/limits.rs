@@ -8,7 +8,9 @@ use super::Amount;
 // --- threads and channels ---------------------------------------------------------------------
 
 /// Stack of a connection's thread: the deepest handler needs under 100 KiB.
-pub const CONNECTION_STACK_BYTES: usize = 256 * 1024;
+///
+/// Unoptimised code keeps all that a hash's wide registers ever hold on the stack, and needs more.
+pub const CONNECTION_STACK_BYTES: usize = if cfg!(debug_assertions) { 2048 * 1024 } else { 256 * 1024 };
 /// One death is enough to end the process; a few more for the log.
 pub const DEATHS_QUEUED_MAX: usize = 8;
 

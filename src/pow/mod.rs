@@ -17,6 +17,7 @@ mod params;
 mod phc;
 mod reference;
 mod references;
+mod scan;
 pub mod simulated;
 mod verifier;
 

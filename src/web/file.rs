@@ -46,6 +46,8 @@ impl File {
     /// Prepared to be sent often; `compressed` unless its kind is compact already.
     pub fn new(name: Cow<'static, str>, plain: Cow<'static, [u8]>, compressed: bool) -> Self {
         let content_type = content_type(&name);
+        let is_ours = content_type.starts_with("text/javascript") && !name.starts_with("vendor/");
+        let plain = if is_ours && compressed { lean(&plain).into() } else { plain };
         let is_compact = matches!(content_type, "font/woff2" | "image/png");
         File {
             gzipped: (compressed && !is_compact).then(|| gzip(&plain)),
@@ -99,6 +101,18 @@ pub fn import_map(html: &str) -> Option<String> {
     rest.split_once("</script>").map(|(map, _)| map.to_owned())
 }
 
+/// A script of ours without comments that fill a line and without indentation; lines keep their numbers.
+fn lean(script: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(script);
+    let lines = text.lines().map(|line| match line.trim_start() {
+        comment if comment.starts_with("//") || comment.starts_with("/** ") && comment.ends_with("*/") => {
+            "\n".to_owned()
+        }
+        code => format!("{code}\n"),
+    });
+    lines.collect::<String>().into_bytes()
+}
+
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next().unwrap_or_default() {
         "html" => "text/html; charset=utf-8",
@@ -143,6 +157,12 @@ mod tests {
         {
             assert_eq!(accepts_gzip(encodings), expected, "{encodings}");
         }
+    }
+
+    #[test]
+    fn scripts_are_sent_without_comments_and_their_lines_keep_their_numbers() {
+        let script = b"// a\n/** b */\nconst url = \"https://x\"; // c\n  go();\n";
+        assert_eq!(lean(script), b"\n\nconst url = \"https://x\"; // c\ngo();\n");
     }
 
     #[test]

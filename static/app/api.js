@@ -116,11 +116,12 @@ export function useApi(path, { every = 0 } = {}) {
   useEffect(() => {
     setState((old) => (old.path === path ? old : { path, data: cache.get(path) ?? (path ? old.data : undefined), error: null, loading: Boolean(path) }));
     reload();
-    if (!path || !every) return undefined;
-    const timer = setInterval(() => { if (!document.hidden) reload(); }, every);
-    const onVisible = () => { if (!document.hidden) reload(); };
-    document.addEventListener("visibilitychange", onVisible);
-    return () => { clearInterval(timer); document.removeEventListener("visibilitychange", onVisible); };
+    if (!path) return undefined;
+    const timer = every && setInterval(() => { if (!document.hidden) reload(); }, every);
+    const again = () => { if (!document.hidden) reload(); };
+    if (every) document.addEventListener("visibilitychange", again);
+    addEventListener("live-again", again);
+    return () => { clearInterval(timer); document.removeEventListener("visibilitychange", again); removeEventListener("live-again", again); };
   }, [path, every]);
   return { ...state, stale: Boolean(state.error && state.data !== undefined), reload };
 }

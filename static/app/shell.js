@@ -1,11 +1,12 @@
-// The frame around every page: navigation, connection, search, notices, account, theme, toasts.
+// Starts the app: the frame around every page (navigation, connection, search, notices, account, theme, toasts),
+// the table of pages, and the page of the address.
 
-import { cx, html, signal, useEffect, useId, useRef, useState } from "/static/app/core.js";
+import { Component, cx, html, render, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "/static/app/core.js";
 import { ago, money, short } from "/static/app/format.js";
-import { Button, EmptyState, Icon, copy } from "/static/app/kit.js";
+import { Button, EmptyState, ErrorState, Icon, PageHead, Skeleton, copy } from "/static/app/kit.js";
 import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
-import { navigate, place } from "/static/app/router.js";
-import { openSignIn, session, signInAsked, signOut } from "/static/app/session.js";
+import { listen, match, navigate, place } from "/static/app/router.js";
+import { openSignIn, restore, session, signInAsked, signOut } from "/static/app/session.js";
 import { connect, connection } from "/static/app/store.js";
 
 export const PAGES = [
@@ -98,6 +99,9 @@ function Toasts() {
 function Overlays() {
   const [parts, setParts] = useState({});
   const wanted = signInAsked.value ? "wallet" : overlay.value ? "palette" : null;
+  // A wallet that changes its account signs out, also after the page was loaded anew.
+  const { kind } = session.value;
+  useEffect(() => { if (kind === "wallet") import("/static/app/wallet.js").catch(() => {}); }, [kind]);
   useEffect(() => {
     if (wanted && !parts[wanted]) import(`/static/app/${wanted}.js`).then((module) => setParts((old) => ({ ...old, [wanted]: module })), () => {});
   }, [wanted]);
@@ -149,3 +153,75 @@ export function Popover({ label, button, children, onOpen, class: name }) {
     <button ref=${trigger} type="button" class=${cx("icon-button", name)} aria-label=${label} aria-expanded=${open ? "true" : "false"} aria-controls=${panel} onClick=${() => setOpen(!open)}>${button}</button>
     ${open && html`<div class="panel" id=${panel} onClick=${(event) => { if (event.target.closest("a, [data-close]")) setOpen(false); }}>${children}</div>`}</div>`;
 }
+
+// --- the page of the address ---
+
+const ROUTES = [
+  { path: "/", title: "Overview", load: () => import("/static/pages/overview.js") },
+  { path: "/monitoring", title: "Monitoring", load: () => import("/static/pages/monitoring.js") },
+  { path: "/worker/:id", title: "Worker", load: () => import("/static/pages/monitoring.js"), same: "/monitoring" },
+  { path: "/marketplace", title: "Marketplace", load: () => import("/static/pages/marketplace.js") },
+  { path: "/renter", title: "Renter", load: () => import("/static/pages/renter.js") },
+  { path: "/lease/:id", title: "Lease", load: () => import("/static/pages/lease.js") },
+  { path: "/provider", title: "Provider", load: () => import("/static/pages/provider.js") },
+  { path: "/account", title: "Account", load: () => import("/static/pages/account.js") },
+  { path: "/block-buster", title: "Block Buster", load: () => import("/static/pages/block-buster.js") },
+];
+
+function find(path) {
+  for (const route of ROUTES) {
+    const params = match(route.path, path);
+    if (params) return { route, params };
+  }
+  return null;
+}
+
+/** Keeps a page's failure to the page. */
+class Guard extends Component {
+  state = { error: null };
+  static getDerivedStateFromError(error) { return { error }; }
+  componentDidCatch(error) { console.error(error); }
+  render({ children }, { error }) {
+    return error ? html`<${ErrorState} error=${error} retry=${() => this.setState({ error: null })} />` : children;
+  }
+}
+
+function Page() {
+  const { path, moved, scroll } = place.value;
+  const found = find(path);
+  const [shown, setShown] = useState(null);
+  const [error, setError] = useState(null);
+  const first = useRef(true);
+  const attempt = () => {
+    setError(null);
+    found?.route.load().then((module) => setShown({ route: found.route, View: module.default }), setError);
+  };
+  useEffect(attempt, [found?.route]);
+  useEffect(() => { document.title = found ? `${found.params.id ?? found.route.title} · XenBlocks` : "Not found · XenBlocks"; }, [path]);
+  // A new page begins at its top, and a screen reader at its heading; back returns to where one was.
+  useLayoutEffect(() => {
+    if (first.current) { first.current = false; return; }
+    if (!moved || !shown) return;
+    scrollTo(0, scroll ?? 0);
+    if (!document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
+  }, [shown, path, moved]);
+  if (!found) return html`<${NotFound} path=${path} />`;
+  if (error) return html`<${PageHead} title=${found.route.title} /><${ErrorState} error=${{ message: "A part of the app could not be loaded." }} retry=${attempt} />`;
+  if (shown?.route.load.toString() !== found.route.load.toString()) return html`<${PageHead} title=${found.route.title} /><${Skeleton} height=${320} />`;
+  return html`<${Guard} key=${found.route.same ?? found.route.path}><${shown.View} params=${found.params} path=${path} /><//>`;
+}
+
+function NotFound({ path }) {
+  return html`<${PageHead} title="Nothing here" /><${EmptyState} icon="question" title="404" text=${`There is no page at ${path}.`}>
+    <${Button} tone="primary" onClick=${() => navigate("/")}>Go to the overview<//><//>`;
+}
+
+// Addresses of the old app.
+if (/^#\/?theblock$/i.test(location.hash)) history.replaceState({}, "", "/block-buster");
+place.value = { ...place.value, path: location.pathname };
+listen();
+restore();
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${Shell}><${Page} /><//>`, root);
+connect();

@@ -201,6 +201,8 @@ export function connect() {
     clockOffset = frame.ts - Date.now() / 1000;
     heard = Date.now();
     arrived[frame.type]?.(frame);
+    // Pages that could not ask meanwhile ask again.
+    if (connection.value.state !== "live" && connection.value.since) dispatchEvent(new Event("live-again"));
     if (connection.value.state !== "live") connection.value = { state: "live", since: heard, retryAt: 0, attempt: 0 };
     touch();
   };

@@ -27,7 +27,7 @@ export default function Account() {
   return html`<${PageHead} title="Account" text=${html`<span class="mono">${account.account_id}</span> · ${account.role === "provider" && session.value.kind === "wallet" ? "rents and provides" : account.role}`}>
       <${Button} onClick=${() => setOpen("withdraw")} disabled=${account.role === "admin"}>Withdraw<//><${Button} tone="primary" icon="plus" onClick=${() => setOpen("deposit")} disabled=${account.role === "admin"}>Deposit<//><//>
     <div class="metrics"><${MetricCard} label="Available" icon="wallet" tone="success" value=${money(account.available ?? account.balance)} hint="to rent with, or to withdraw" />
-      <${MetricCard} label="Held by leases" icon="renter" tone="info" value=${money(account.held)} hint="what is not used comes back" href="/renter" />
+      <${MetricCard} label="Held by leases" icon="renter" tone="info" value=${money(account.held)} hint="the unused rest returns" href="/renter" />
       <${MetricCard} label="Balance" icon="market" value=${money(account.balance)} hint="available and held" /></div>
     <${Tabs} label="Part of the account" value=${tab} options=${TABS} onChange=${setTab} />
     ${tab === "keys" ? html`<${Keys} account=${account} />` : tab === "sessions" ? html`<${Sessions} />` : html`<${Ledger} account=${account} />`}

@@ -40,7 +40,7 @@ fn a_worker_talks_to_ingest_and_gets_its_commands() {
 }
 
 #[test]
-fn the_receipt_is_the_acknowledgement() {
+fn fault_37_the_receipt_is_the_acknowledgement() {
     let house = Harness::open();
     let mut rig = house.connect("rig");
     rig.send(&publish(b"xenminer/rig/block", b"{}", 1, 3, false));

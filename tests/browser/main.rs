@@ -2,6 +2,8 @@
 //! the Content-Security-Policy, or an answer of 4xx or 5xx that it did not expect.
 
 mod first;
+mod pages;
+mod renter;
 #[path = "../support/mod.rs"]
 mod support;
 mod visitor;

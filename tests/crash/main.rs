@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use clients::{DEPOSITORS, RIGS, Told, check, open_accounts, under_load};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
-use support::house::assert_books_in_order;
+use serde_json::json;
+use support::house::{RENTER, assert_books_in_order};
 use support::rig::Rig;
 use support::server::{Server, folder, program, run};
 use xenblocks::base::crash;
@@ -86,9 +87,35 @@ fn what_was_acknowledged_survives_every_named_moment() {
     }
 }
 
+#[test]
+fn fault_24_a_death_in_the_middle_of_a_settlement_leaves_neither_its_money_nor_its_record() {
+    let (_folder, db) = folder();
+    let mut server = Server::spawn(&db);
+    let mut rig = Rig::join(server.mqtt, "rig-1");
+    let body = json!({"consumer_id": RENTER, "worker_id": rig.id, "duration_sec": 600});
+    let lease = server.api.post("/api/rent", &body).ok()["lease_id"].as_str().unwrap().to_owned();
+    rig.command("assign_task");
+    server.kill();
+
+    let mut command =
+        program(&["server", "--mqtt-port", "0", "--api-port", "0", "--log", "off", "--db-path"]);
+    command.arg(&db).env("XENBLOCKS_CRASH_AT", "between-legs:2").stderr(Stdio::null());
+    let mut dying = Server::spawn_program(command);
+    let stop = json!({ "lease_id": lease }).to_string();
+    assert!(dying.api.try_send("POST", "/api/stop", Some(&stop)).is_err(), "it was to die");
+    dying.await_death();
+
+    let server = Server::spawn(&db);
+    assert_books_in_order(&db);
+    let shown = server.api.get(&format!("/api/leases/{lease}")).ok();
+    assert_eq!((&shown["state"], &shown["settlement"]), (&json!("active"), &json!(null)));
+    server.api.send("POST", "/api/stop", Some(&stop)).ok();
+    assert_books_in_order(&db);
+}
+
 /// Dead within each migration of a new database.
 #[test]
-fn a_migration_that_was_cut_off_is_made_again() {
+fn fault_57_a_migration_that_was_cut_off_is_made_again() {
     for pass in 1..=xenblocks::store::SCHEMA_VERSION {
         let (_folder, db) = folder();
         let mut command = program(&["server", "--mqtt-port", "0", "--api-port", "0", "--db-path"]);

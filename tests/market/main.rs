@@ -14,6 +14,7 @@ mod interruption;
 mod leases;
 mod live;
 mod money;
+mod old_faults;
 mod orders;
 mod pages;
 mod races;

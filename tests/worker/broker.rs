@@ -17,7 +17,7 @@ use rumqttc::mqttbytes::{Error, QoS};
 use serde_json::Value;
 use xenblocks::base::thread::spawn_connection;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PACKET_BYTES_MAX: usize = 65_536;
 
 /// What a client did.

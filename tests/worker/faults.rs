@@ -190,12 +190,11 @@ fn a_rented_worker_makes_verified_blocks_for_its_renter() {
         state.path(),
         &["--mqtt-broker", &broker, "--rpc-link", &rpc, "--test-block-pattern", "XE"],
     );
-    await_some("the worker", || {
-        let workers = server.api.get("/api/workers").ok().to_string();
-        workers.contains(r#""state":"AVAILABLE""#).then_some(())
-    });
     let rent = json!({"consumer_id": "consumer-1", "worker_id": WORKER, "duration_sec": 600});
-    let lease = server.api.post("/api/rent", &rent).ok();
+    let lease = await_some("a lease", || {
+        let reply = server.api.post("/api/rent", &rent);
+        (reply.status == 200).then_some(reply.body)
+    });
     let id = lease["lease_id"].as_str().unwrap();
     let blocks = await_some("verified blocks", || {
         let lease = server.api.get(&format!("/api/leases/{id}")).ok();

@@ -118,6 +118,24 @@ fn after_a_cut_the_session_comes_back_and_repeats_nothing_by_itself() {
 }
 
 #[test]
+fn two_workers_with_one_id_take_turns_ever_more_slowly() {
+    let broker = Broker::start();
+    let (session, sessions, events) = open(&broker);
+    let mut cut = None;
+    let mut pauses = Vec::new();
+    // The broker ends each connection at once, as when another client of this id comes.
+    for _ in 0..4 {
+        broker.accept_next();
+        pauses.extend(cut.map(|cut: std::time::Instant| cut.elapsed()));
+        cut = Some(std::time::Instant::now());
+        broker.cut("rig-1");
+    }
+    assert!(pauses[2] >= std::time::Duration::from_secs(2), "{pauses:?}");
+    drop(session);
+    sessions.stop(events);
+}
+
+#[test]
 fn a_session_goes_offline_and_comes_back_when_told() {
     let broker = Broker::start();
     let (session, _sessions, events) = open(&broker);

@@ -120,10 +120,10 @@ fn modules_import_what_is_there_and_the_first_page_preloads_what_it_needs() {
         }
     }
     let html = text(&Pages::Embedded.file(APP).unwrap()).to_owned();
-    let (mut needed, mut seen) = (vec!["/static/app/main.js".to_owned()], BTreeSet::new());
+    let (mut needed, mut seen) = (vec!["/static/app/shell.js".to_owned()], BTreeSet::new());
     while let Some(path) = needed.pop() {
         assert!(
-            html.contains(&format!("rel=\"modulepreload\" href=\"{path}\"")) || path.ends_with("main.js"),
+            html.contains(&format!("rel=\"modulepreload\" href=\"{path}\"")) || path.ends_with("shell.js"),
             "index.html does not preload {path}"
         );
         if seen.insert(path.clone()) {

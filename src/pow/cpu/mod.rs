@@ -25,6 +25,7 @@ pub use path::Path;
 use std::fs;
 use std::sync::LazyLock;
 
+use super::scan::Scan;
 use super::{Backend, BackendError, Device, Difficulty, Found, Job, KeyRun, Keys, Matches, Phc, Salt, Tag};
 
 /// One backend for each of `threads` threads, with the fastest instructions.
@@ -88,7 +89,11 @@ impl Backend for Cpu {
         found: &mut dyn FnMut(Found),
     ) -> Result<u64, BackendError> {
         let run = keys.take(self.engine.batch(job.difficulty) as u64);
+        let scan = Scan::new(&job.marker);
         for (index, tag) in (0..).zip(self.hash(&job.salt, job.difficulty, &run)) {
+            if !scan.may_match(&tag) {
+                continue;
+            }
             let matches = Matches::find(&tag.text(), &job.marker);
             if matches.any() {
                 let phc = Phc { difficulty: job.difficulty, salt: job.salt, tag };

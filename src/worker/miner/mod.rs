@@ -24,7 +24,7 @@ use super::submit::{News, Submitter};
 use crate::base::thread::{self, Death, Deathwatch};
 use crate::base::{Clock, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::chain::Client;
-use crate::pow::{Difficulty, Found, Salt, xuni_open};
+use crate::pow::{Backend, Difficulty, Found, Salt, xuni_open};
 use crate::protocol::{Block, Control, Gpu, Register};
 
 /// How often the lease's end is looked at.
@@ -40,7 +40,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), WorkerError> {
     config.check()?;
     let (watch, deaths) = thread::deathwatch();
-    let (mut miner, inbox) = Miner::start(config, clock, &watch)?;
+    let backends = config.hardware.backends()?;
+    let (mut miner, inbox) = Miner::start(config, backends, clock, &watch)?;
     let result = miner.serve(&inbox, &deaths, &stop);
     miner.stop(inbox);
     result
@@ -84,10 +85,15 @@ struct Miner {
 }
 
 impl Miner {
-    fn start(config: Config, clock: Clock, watch: &Deathwatch) -> Result<(Self, Inbox), WorkerError> {
+    fn start(
+        config: Config,
+        backends: Vec<Box<dyn Backend + Send>>,
+        clock: Clock,
+        watch: &Deathwatch,
+    ) -> Result<(Self, Inbox), WorkerError> {
         let journal = Journal::open(config.state_dir.as_deref(), &config.worker_id)?;
         let client = config.rpc_link.as_deref().map(Client::new).transpose()?;
-        let (hashing, happenings) = Hashing::start(config.hardware.backends()?, watch)?;
+        let (hashing, happenings) = Hashing::start(backends, watch)?;
         let follows = client.clone().filter(|_| config.difficulty.is_none());
         let follower = follows.map(|client| Follower::start(client, clock.clone(), watch)).transpose()?;
         let (follower, difficulties) = follower.unzip();
@@ -393,3 +399,6 @@ fn registration(config: &Config, gpus: &[Gpu]) -> Register {
 fn random_seed() -> u64 {
     getrandom::u64().expect("the system gives random bytes")
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ impl Miner {
         }
     }
 
-    fn active(&self) -> u32 {
+    pub(super) fn active(&self) -> u32 {
         let failed = self.failures.iter().flatten().count();
         let all = self.failures.len();
         // The threads of a CPU are one device.

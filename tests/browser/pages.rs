@@ -1,0 +1,71 @@
+//! Every page at two widths and in two themes: no sideways scroll, and a picture of each.
+
+use crate::renter::sign_in;
+use crate::support::house::House;
+use crate::support::rig::Rig;
+use crate::visitor::{DESK, PHONE, Visitor, house, wallet};
+
+/// Names that would take over a page that trusts them.
+const EVIL: &str = "<img src=x onerror=alert(1)>";
+const ROUTES: [(&str, &str); 12] = [
+    ("overview", "/"),
+    ("monitoring", "/monitoring"),
+    ("worker", "/worker/rig-1"),
+    ("marketplace", "/marketplace"),
+    ("marketplace-list", "/marketplace?view=list"),
+    ("marketplace-book", "/marketplace?view=book"),
+    ("rent", "/marketplace?rent=rig-1"),
+    ("renter", "/renter"),
+    ("provider", "/provider"),
+    ("provider-earnings", "/provider?tab=earnings"),
+    ("provider-achievements", "/provider?tab=achievements"),
+    ("account", "/account"),
+];
+
+/// Twelve workers of the visitor's wallet, some of strange hardware.
+fn fleet(house: &House) -> Vec<Rig> {
+    (0..12)
+        .map(|number| {
+            let mut rig = Rig::connect(house.mqtt(), &format!("rig-{number}"));
+            rig.owner = wallet().address().to_string();
+            let mut described = rig.description();
+            described["gpus"][0]["name"] = match number {
+                3 => serde_json::json!(EVIL),
+                4..8 => serde_json::json!("NVIDIA H100"),
+                _ => described["gpus"][0]["name"].clone(),
+            };
+            rig.say("register", &described);
+            rig.state("AVAILABLE", None);
+            rig.heartbeat(1500.0 + 700.0 * f64::from(number));
+            rig
+        })
+        .collect()
+}
+
+#[test]
+fn every_page_fits_a_desk_and_a_phone_in_both_themes() {
+    let house = house();
+    let mut rigs = fleet(&house);
+    let lease = house.rent("rig-2", 3600)["lease_id"].as_str().unwrap().to_owned();
+    house.pass_with(&mut rigs[2], 60);
+    let Some(mut visitor) = Visitor::with_wallet(house.http()) else { return };
+    visitor.open("/renter");
+    sign_in(&mut visitor);
+    let lease = ("lease", format!("/lease/{lease}"));
+    let routes = ROUTES.iter().map(|(name, path)| (*name, (*path).to_owned())).chain([lease]);
+    for (name, path) in routes {
+        for (screen, theme) in [(DESK, "dark"), (PHONE, "dark"), (DESK, "light"), (PHONE, "light")] {
+            visitor.theme(theme);
+            visitor.screen(screen);
+            if theme == "dark" && screen == DESK {
+                visitor.open(&path);
+            }
+            visitor.until(
+                "document.querySelectorAll('h1').length === 1 && !document.querySelector('.skeleton')",
+            );
+            visitor.assert_no_sideways_scroll(&path);
+            visitor.picture(&format!("{name}-{theme}-{}", screen.0), screen);
+        }
+    }
+    assert_eq!(visitor.browser.value("window.alerted ?? 0"), 0);
+}
