@@ -53,6 +53,14 @@ cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their spe
 	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)
 	$(PROGRAM) bench --backend cuda $(ARGS)
 
+deny: tools ## licences, sources and advisories of everything that is built in; needs cargo-deny
+	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install cargo-deny --locked" >&2; exit 1; }
+	$(CARGO) deny --locked check
+
+sbom: tools ## the bill of materials, CycloneDX as JSON: xenblocks.cdx.json; needs cargo-cyclonedx
+	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: cargo install cargo-cyclonedx --locked" >&2; exit 1; }
+	$(CARGO) cyclonedx --format json --override-filename xenblocks.cdx
+
 clean: ## remove what was built; databases stay
 	$(CARGO) clean
 

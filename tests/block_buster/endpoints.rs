@@ -123,8 +123,9 @@ fn the_newest_node_is_read_in_its_own_shape() {
 #[test]
 fn what_fails_is_null_and_named_beside_what_works() {
     let house = House::new(Mode::Partial);
-    await_until("the markets", || {
-        house.get("/theblock/markets/health").1["markets"]["energy"]["status"] == "healthy"
+    await_until("the markets, of which the advertisements come last", || {
+        house.get("/theblock/markets/health").1["markets"]["ads"]["error"]
+            == "RPC Error -32603: internal error"
     });
     let network = house.get("/theblock/network/metrics").1;
     assert_eq!(
