@@ -76,7 +76,9 @@ fn flags_win_over_environment_over_file() {
         (with(&[], &[("THEBLOCK_RPC_URL", "")]), file, "Bearer from-file"),
     ] {
         // What the gateway before this one still asked.
-        nodes.iter().for_each(|node| drop(node.calls()));
+        for node in &nodes {
+            node.calls();
+        }
         let _running = Running::start(command);
         await_until("a call", || {
             node.calls().iter().any(|call| {
