@@ -1,12 +1,12 @@
 // Line charts over uPlot, with a summary in words and the same numbers as a table.
 // <${ChartCard} title="Hashrate" times=${[unix seconds…]} series=${[{ label: "Fleet", values: […], color: "accent", fill: true }]}
 //    format=${hashrate} height=${260} actions=${html`<${Tabs} …/>`} loading=${…} error=${…} retry=${…} empty="…" markers=${[{ at, label }]} />
-// color: accent, success, info, warning, danger, or chart-1 … chart-6. null values leave a gap. Redrawn at most once a second.
+// A series with `steps` holds each value until the next. color: accent, success, info, warning, danger, or chart-1 … chart-6. null values leave a gap. Redrawn at most once a second.
 
 import { html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
 import { dateTime, time } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, Skeleton, StaleNote } from "/static/app/kit.js";
-import { theme } from "/static/app/shell.js";
+import { isLight } from "/static/app/shell.js";
 
 const REDRAW_MS = 1000;
 const TABLE_ROWS_MAX = 60;
@@ -18,7 +18,7 @@ function options(series, format, width, height, markers) {
   const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: "12px Inter, system-ui, sans-serif" };
   const line = (one) => {
     const color = token(one.color ?? "accent");
-    return { label: one.label, stroke: color, width: 2, dash: one.dash, points: { show: false }, spanGaps: false,
+    return { label: one.label, stroke: color, width: 2, dash: one.dash, paths: one.steps ? window.uPlot.paths.stepped({ align: 1 }) : undefined, points: { show: false }, spanGaps: false,
       fill: one.fill ? (plot) => { const shade = plot.ctx.createLinearGradient(0, plot.bbox.top, 0, plot.bbox.top + plot.bbox.height); shade.addColorStop(0, `${color}40`); shade.addColorStop(1, `${color}00`); return shade; } : undefined };
   };
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -56,7 +56,7 @@ export function Chart({ times, series, format = String, height = 260, markers })
   const live = useRef({});
   const marked = useRef(markers);
   marked.current = markers;
-  const shape = series.map((one) => one.label + one.color).join() + height + theme.value;
+  const shape = series.map((one) => one.label + one.color).join() + height + isLight();
   live.current = { data: [times, ...series.map((one) => one.values)], series, format };
   useEffect(() => {
     if (!window.uPlot) return undefined;
@@ -89,7 +89,7 @@ function summary(times, series, format) {
     const values = one.values.filter((value) => value !== null && value !== undefined);
     if (values.length === 0) return `${one.label}: no data.`;
     const sum = values.reduce((a, b) => a + b, 0);
-    return `${one.label}: now ${format(values.at(-1))}, mean ${format(sum / values.length)}, low ${format(values.reduce((a, b) => Math.min(a, b)))}, high ${format(values.reduce((a, b) => Math.max(a, b)))}.`;
+    return `${one.label}: now ${format(values.at(-1))}${one.steps ? "" : `, mean ${format(sum / values.length)}`}, low ${format(values.reduce((a, b) => Math.min(a, b)))}, high ${format(values.reduce((a, b) => Math.max(a, b)))}.`;
   }).join(" ");
 }
 

@@ -81,6 +81,8 @@ export function gpuLabel(worker) {
   if (counts.size === 0) return worker?.gpu_name ? gpuName(worker.gpu_name) : worker?.gpu_count > 0 ? `${worker.gpu_count} GPUs` : "CPU";
   return [...counts].map(([name, n]) => (n > 1 ? `${n}× ${name}` : name)).join(" + ");
 }
+/** Coins per kH/s and hour as it reads: two decimals, and of tiny prices the first two digits that say something. */
+export const unitMoney = (value) => (value > 0 && value < 0.1 ? money(Number(value.toPrecision(2)), true) : money(value));
 /** Coins per kH/s and hour: what makes prices of unlike workers comparable. */
 export const pricePerKiloHour = (worker) => (worker.hashrate > 0 ? (worker.price_per_min * 60) / (worker.hashrate / 1000) : null);
 export const isAddress = (text) => /^0x[0-9a-fA-F]{40}$/.test(String(text).trim());

@@ -1,8 +1,9 @@
 // Toasts, and the notification centre that keeps them.
 //   toast("success", "Lease stopped");   toastError(error);
-//   notify({ kind: "info", title: "Block found", text: "by rig-1", href: "/lease/…" });   // centre only
+//   notify({ kind: "info", title: "Block found", text: "by rig-1", href: "/lease/…", key: "block…", at, read });   // centre only
 
-import { signal } from "/static/app/core.js";
+import { computed, signal } from "/static/app/core.js";
+import { now } from "/static/app/store.js";
 
 const KEPT_MAX = 50;
 const SHOWN_MAX = 4;
@@ -10,7 +11,7 @@ const SHOWN_MS = { success: 4000, info: 5000, warning: 8000, danger: 10000 };
 
 export const toasts = signal([]);
 export const notices = signal([]);
-export const unread = signal(0);
+export const unread = computed(() => notices.value.filter((one) => !one.read).length);
 let nextId = 1;
 
 export function toast(kind, text, { href, action } = {}) {
@@ -25,9 +26,11 @@ export function toast(kind, text, { href, action } = {}) {
 export const toastError = (error) => toast("danger", error?.message || "Something went wrong.");
 export const dismiss = (id) => { toasts.value = toasts.value.filter((one) => one.id !== id); };
 
+/** A notice replaces the one of the same key: what is told twice is kept once, and what goes on is one line. */
 export function notify(notice) {
-  notices.value = [{ id: nextId++, at: Date.now() / 1000, kind: "info", ...notice }, ...notices.value].slice(0, KEPT_MAX);
-  unread.value += 1;
+  const one = { id: nextId++, at: now(), kind: "info", read: false, ...notice };
+  const others = notices.value.filter((old) => !one.key || old.key !== one.key);
+  notices.value = [one, ...others].sort((a, b) => b.at - a.at).slice(0, KEPT_MAX);
 }
-export const readAll = () => { unread.value = 0; };
-export const clearNotices = () => { notices.value = []; unread.value = 0; };
+export const readAll = () => { notices.value = notices.value.map((one) => ({ ...one, read: true })); };
+export const clearNotices = () => { notices.value = []; };

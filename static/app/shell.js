@@ -7,7 +7,7 @@ import { Button, EmptyState, ErrorState, Icon, PageHead, Skeleton, copy } from "
 import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
 import { listen, match, navigate, place } from "/static/app/router.js";
 import { openSignIn, restore, session, signInAsked, signOut } from "/static/app/session.js";
-import { connect, connection } from "/static/app/store.js";
+import { connect, connection, now } from "/static/app/store.js";
 
 export const PAGES = [
   { href: "/", label: "Overview", icon: "overview", key: "o" },
@@ -29,7 +29,11 @@ export function setTheme(name) {
   if (name) { document.documentElement.dataset.theme = name; localStorage.setItem("xenblocks.theme", name); }
   else { delete document.documentElement.dataset.theme; localStorage.removeItem("xenblocks.theme"); }
 }
-const isLight = () => (theme.value ? theme.value === "light" : matchMedia("(prefers-color-scheme: light)").matches);
+const system = matchMedia("(prefers-color-scheme: light)");
+const systemLight = signal(system.matches);
+system.addEventListener("change", () => { systemLight.value = system.matches; });
+/** What is shown, chosen here or by the system: what is drawn in its colours is drawn anew. */
+export const isLight = () => (theme.value ? theme.value === "light" : systemLight.value);
 export const switchTheme = () => setTheme(isLight() ? "dark" : "light");
 
 export function Shell({ children }) {
@@ -69,10 +73,10 @@ function Connection() {
 
 function Notices() {
   const label = unread.value > 0 ? `Notifications, ${unread.value} new` : "Notifications";
-  return html`<${Popover} label=${label} onOpen=${readAll} button=${html`<${Icon} name="bell" />${unread.value > 0 && html`<i class="count" aria-hidden="true">${Math.min(unread.value, 99)}</i>`}`}>
+  return html`<${Popover} label=${label} onSeen=${readAll} button=${html`<${Icon} name="bell" />${unread.value > 0 && html`<i class="count" aria-hidden="true">${Math.min(unread.value, 99)}</i>`}`}>
     <div class="panel-head"><strong>Notifications</strong>${notices.value.length > 0 && html`<button type="button" class="link" onClick=${clearNotices}>Clear</button>`}</div>
-    ${notices.value.length === 0 ? html`<${EmptyState} icon="bell" title="Nothing new" text="Blocks of your leases, and what needs your eye, appear here." />`
-      : html`<ul class="notice-list">${notices.value.map((one) => html`<li key=${one.id} data-tone=${one.kind}><i class="dot" aria-hidden="true"></i><div>${one.href ? html`<a href=${one.href}>${one.title}</a>` : html`<span>${one.title}</span>`}${one.text && html`<p class="soft">${one.text}</p>`}<small class="soft">${ago(one.at)}</small></div></li>`)}</ul>`}<//>`;
+    ${notices.value.length === 0 ? html`<${EmptyState} icon="bell" title="Nothing new" text="Your leases and their blocks, and workers of yours that fall silent, appear here." />`
+      : html`<ul class="notice-list">${notices.value.map((one) => html`<li key=${one.id} data-tone=${one.kind}><i class="dot" aria-hidden="true"></i><div>${one.href ? html`<a href=${one.href}>${one.title}</a>` : html`<span>${one.title}</span>`}${one.text && html`<p class="soft">${one.text}</p>`}<small class="soft">${ago(one.at, now())}</small></div></li>`)}</ul>`}<//>`;
 }
 
 function Account() {
@@ -100,8 +104,9 @@ function Overlays() {
   const [parts, setParts] = useState({});
   const wanted = signInAsked.value ? "wallet" : overlay.value ? "palette" : null;
   // A wallet that changes its account signs out, also after the page was loaded anew.
-  const { kind } = session.value;
+  const { kind, status } = session.value;
   useEffect(() => { if (kind === "wallet") import("/static/app/wallet.js").catch(() => {}); }, [kind]);
+  useEffect(() => { if (status === "in") import("/static/app/news.js").catch(() => {}); }, [status]);
   useEffect(() => {
     if (wanted && !parts[wanted]) import(`/static/app/${wanted}.js`).then((module) => setParts((old) => ({ ...old, [wanted]: module })), () => {});
   }, [wanted]);
@@ -136,18 +141,18 @@ function useShortcuts() {
 const Mark = () => html`<svg class="mark" width="28" height="28" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="7" /><path d="M16 4 26 10v12l-10 6-10-6V10z" /><path d="m11.5 11.5 9 9m0-9-9 9" /></svg>`;
 
 /** A button with its panel: <${Popover} label="Account" button=${html`…`}>menu items<//> */
-export function Popover({ label, button, children, onOpen, class: name }) {
+export function Popover({ label, button, children, onSeen, class: name }) {
   const [open, setOpen] = useState(false);
   const [root, trigger] = [useRef(null), useRef(null)];
   const panel = useId();
   useEffect(() => {
     if (!open) return undefined;
-    onOpen?.();
+    onSeen?.();
     const outside = (event) => { if (!root.current?.contains(event.target)) setOpen(false); };
     const escape = (event) => { if (event.key === "Escape") { setOpen(false); trigger.current?.focus(); } };
     document.addEventListener("pointerdown", outside);
     document.addEventListener("keydown", escape);
-    return () => { document.removeEventListener("pointerdown", outside); document.removeEventListener("keydown", escape); };
+    return () => { document.removeEventListener("pointerdown", outside); document.removeEventListener("keydown", escape); onSeen?.(); };
   }, [open]);
   return html`<div class="popover" ref=${root}>
     <button ref=${trigger} type="button" class=${cx("icon-button", name)} aria-label=${label} aria-expanded=${open ? "true" : "false"} aria-controls=${panel} onClick=${() => setOpen(!open)}>${button}</button>

@@ -14,6 +14,7 @@ const RETRY_MS = [1000, 2000, 4000, 8000, 15000, 30000];
 const BLOCKS_KEPT = 200;
 const ONLINE_SECONDS = 90;
 const ROSTER_PAGE = 500;
+const NEWS_MAX = 200;
 
 /** Every worker that is known, by id; rows are changed in place. */
 export const workers = new Map();
@@ -23,8 +24,9 @@ export const roster = signal({ tick: 0, complete: false, total: 0 });
 export const stats = signal(null);
 /** The newest blocks, newest first. */
 export const blocks = signal([]);
-/** The newest change of a lease: {lease_id, worker_id, state}. */
-export const leaseNews = signal(null);
+const quiet = () => ({ lease: [], block: [], silent: [] });
+/** What the feed told since the value before; what a snapshot holds is not told. */
+export const news = signal(quiet());
 /** state: connecting, live, waiting (retryAt), stale; `since`: when the last frame came, ms. */
 export const connection = signal({ state: "connecting", since: 0, retryAt: 0, attempt: 0 });
 
@@ -42,7 +44,7 @@ export function useNow(every = 1000) {
 
 // --- what has come in and not been shown yet ---
 
-const pending = { rows: false, blocks: [], stats: null, lease: null, totals: false };
+const pending = { rows: false, blocks: [], stats: null, news: quiet(), totals: false };
 const totals = { total_workers: 0, online: 0, total_hashrate: 0, total_gpus: 0, active_gpus: 0, total_blocks: 0 };
 let flushedAt = 0;
 let scheduled = false;
@@ -63,9 +65,9 @@ function flush(at) {
     if (pending.stats) stats.value = { ...stats.value, ...pending.stats };
     else if (pending.totals && ownTotals) stats.value = { ...stats.value, ...totals, offline: totals.total_workers - totals.online };
     if (pending.blocks.length > 0) blocks.value = merged(pending.blocks, blocks.value);
-    if (pending.lease) leaseNews.value = pending.lease;
+    if (Object.values(pending.news).some((list) => list.length > 0)) news.value = pending.news;
   });
-  Object.assign(pending, { rows: false, blocks: [], stats: null, lease: null, totals: false });
+  Object.assign(pending, { rows: false, blocks: [], stats: null, news: quiet(), totals: false });
 }
 
 function merged(fresh, old) {
@@ -141,8 +143,9 @@ const arrived = {
     for (const row of kinds.worker ?? []) setWorker(row, frame.ts);
     for (const one of kinds.heartbeat ?? []) beat(one, frame.ts);
     for (const one of kinds.silent ?? []) silent(one);
-    for (const one of kinds.lease ?? []) pending.lease = one;
-    if (kinds.block) pending.blocks.push(...kinds.block);
+    // A hidden page draws nothing: what waits is bounded, and its oldest is forgotten.
+    if (kinds.block) pending.blocks = pending.blocks.concat(kinds.block).slice(-BLOCKS_KEPT);
+    for (const kind of Object.keys(pending.news)) pending.news[kind] = pending.news[kind].concat(kinds[kind] ?? []).slice(-NEWS_MAX);
     if (kinds.stats) pending.stats = kinds.stats.at(-1);
     resume.seq = frame.seq;
   },
@@ -152,7 +155,6 @@ const arrived = {
     if (stats.value) pending.stats = { total_blocks: (stats.value.total_blocks ?? 0) + 1, blocks_last_hour: (stats.value.blocks_last_hour ?? 0) + 1 };
   },
   health: (frame) => frame.data.forEach(silent),
-  lease: (frame) => { pending.lease = frame.data; },
 };
 
 // --- the whole fleet, a page after the other, for who shows it ---

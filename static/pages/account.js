@@ -1,6 +1,6 @@
 // Account: balance and holds, money in and out, the ledger, API keys, sessions. The tab is in the address.
 
-import { html, useMemo, useRef, useState } from "/static/app/core.js";
+import { html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
 import { del, download, onceKey, post, url, useApi } from "/static/app/api.js";
 import { ConfirmDialog, Dialog } from "/static/app/dialog.js";
 import { ago, dateTime, isAddress, money } from "/static/app/format.js";
@@ -12,6 +12,7 @@ import { useNow } from "/static/app/store.js";
 import { DataTable } from "/static/app/table.js";
 
 const PAGE_ROWS = 50;
+const POLL_MS = 10000;
 const TABS = [["ledger", "Ledger", "list"], ["keys", "API keys", "key"], ["sessions", "Sessions", "account"]];
 const TYPES = { deposit: "Deposit", withdraw: "Withdrawal", lease_charge: "Lease", provider_payout: "Earning", platform_fee: "Platform fee", transfer_out: "Transfer out", transfer_in: "Transfer in", opening: "Opening balance" };
 const OUT = new Set(["withdraw", "lease_charge", "transfer_out"]);
@@ -20,6 +21,8 @@ export default function Account() {
   const { status, account } = session.value;
   const [tab, setTab] = useQuery("tab", "ledger");
   const [open, setOpen] = useState("");
+  // Money also comes and goes by programs and by leases that end.
+  useEffect(() => { refresh(); const timer = setInterval(() => { if (!document.hidden) refresh(); }, POLL_MS); return () => clearInterval(timer); }, []);
   if (status === "checking" && !account) return html`<${PageHead} title="Account" /><${Skeleton} height=${280} />`;
   if (!account) return html`<${PageHead} title="Account" /><${Card}><${EmptyState} icon="wallet" title="Sign in to see your account" text="Balance, ledger, API keys and sessions are yours alone.">
     <${Button} tone="primary" onClick=${() => openSignIn()}>Sign in<//><//><//>`;
@@ -50,7 +53,7 @@ function Ledger({ account }) {
   const [type, setType] = useQuery("type", "");
   const [before, setBefore] = useQuery("before", "");
   const path = `/api/accounts/${encodeURIComponent(account.account_id)}/transactions`;
-  const answer = useApi(url(path, { limit: PAGE_ROWS, type, before }), { every: before ? 0 : 10000 });
+  const answer = useApi(url(path, { limit: PAGE_ROWS, type, before }), { every: before ? 0 : POLL_MS });
   const rows = answer.data?.items ?? [];
   const save = () => download(url(path, { format: "csv", type }), "ledger.csv").catch(toastError);
   return html`<${Card} title="Ledger" flush actions=${html`<div class="filters"><select aria-label="Kind of entry" value=${type} onChange=${(event) => { setBefore(""); setType(event.currentTarget.value); }}>
@@ -130,39 +133,101 @@ function Withdraw({ account, onClose }) {
 
 // --- keys ---
 
+const DAY = 86400;
+const LASTS = [["", "when it is revoked"], [String(7 * DAY), "after 7 days"], [String(30 * DAY), "after 30 days"], [String(90 * DAY), "after 90 days"], [String(365 * DAY), "after a year"]];
+const LABEL_MAX = 60;
+
+function keyState(key, at) {
+  if (key.revoked_at) return html`<${Pill}>Revoked ${dateTime(key.revoked_at)}<//>`;
+  if (key.expires_at && key.expires_at <= at) return html`<${Pill} tone="warning">Expired ${dateTime(key.expires_at)}<//>`;
+  return html`<${Pill} tone="success">${key.expires_at ? `Good until ${dateTime(key.expires_at)}` : "In use"}<//>`;
+}
+
 function Keys({ account }) {
   const answer = useApi("/api/auth/keys");
-  const [made, setMade] = useState("");
+  const at = useNow(30000);
+  const [making, setMaking] = useState(false);
   const [doomed, setDoomed] = useState(null);
   const [busy, setBusy] = useState(false);
-  const run = async (work) => { setBusy(true); try { await work(); await answer.reload(); } catch (error) { toastError(error); } setBusy(false); };
-  const make = () => run(async () => setMade((await post("/api/auth/login", { account_id: account.account_id })).api_key));
-  const revoke = () => run(async () => { await del(`/api/auth/keys/${doomed.key_id}`); setDoomed(null); toast("success", "Key revoked"); });
+  const revoke = async () => {
+    setBusy(true);
+    try { await del(`/api/auth/keys/${doomed.key_id}`); setDoomed(null); toast("success", "Key revoked"); await answer.reload(); } catch (error) { toastError(error); }
+    setBusy(false);
+  };
+  const isOver = (key) => key.revoked_at || (key.expires_at && key.expires_at <= at);
   const columns = useMemo(() => [
-    { key: "hint", label: "Key", cell: (key) => html`<span class="mono">${key.hint}…</span>` },
-    { key: "made", label: "Made", width: 200, cell: (key) => dateTime(key.created_at) },
-    { key: "state", label: "State", width: 200, cell: (key) => (key.revoked_at ? html`<${Pill}>Revoked ${dateTime(key.revoked_at)}<//>` : html`<${Pill} tone="success">In use<//>`) },
-    { key: "act", label: "", width: 120, number: true, clip: false, cell: (key) => !key.revoked_at && html`<${Button} small tone="danger" onClick=${() => setDoomed(key)}>Revoke<//>` },
-  ], []);
-  return html`<${Card} title="API keys" note="for programs, in the header X-API-Key" flush actions=${html`<${Button} small tone="primary" icon="plus" busy=${busy} onClick=${make}>New key<//>`}>
+    { key: "name", label: "Name", cell: (key) => key.label || html`<span class="soft">No name</span>` },
+    { key: "hint", label: "Key", width: 130, cell: (key) => html`<span class="mono">${key.hint}…</span>` },
+    { key: "made", label: "Made", width: 170, cell: (key) => dateTime(key.created_at) },
+    { key: "used", label: "Last used", width: 120, cell: (key) => (key.last_used_at ? ago(key.last_used_at, at) : html`<span class="soft">never</span>`) },
+    { key: "state", label: "State", width: 240, cell: (key) => keyState(key, at) },
+    { key: "act", label: "", width: 110, number: true, clip: false, cell: (key) => !isOver(key) && html`<${Button} small tone="danger" aria-label=${`Revoke ${key.label || key.hint}`} onClick=${() => setDoomed(key)}>Revoke<//>` },
+  ], [at]);
+  return html`<${Card} title="API keys" note="for programs, in the header X-API-Key" flush actions=${html`<${Button} small tone="primary" icon="plus" onClick=${() => setMaking(true)}>New key<//>`}>
+    <${StaleNote} of=${answer} />
     ${answer.error && !answer.data ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : html`<${DataTable} label="API keys" rows=${answer.data?.keys ?? []} columns=${columns} rowKey=${(key) => key.key_id} loading=${answer.loading && !answer.data} manual
       empty=${html`<${EmptyState} icon="key" title="No key yet" text="A key lets a program act as this account." />`} />`}<//>
-    ${made && html`<${Dialog} title="Your new key" onClose=${() => setMade("")} footer=${html`<${Button} icon="copy" onClick=${() => copy(made, "Key copied")}>Copy<//><${Button} tone="primary" onClick=${() => setMade("")}>I have kept it<//>`}>
-      <p class="note warning"><${Icon} name="warning" size=${16} /><span>It is shown this once. The server keeps only a digest of it.</span></p><p class="mono secret">${made}</p><//>`}
-    ${doomed && html`<${ConfirmDialog} title="Revoke this key?" confirm="Revoke" tone="danger" busy=${busy} onConfirm=${revoke} onClose=${() => setDoomed(null)}><p>Programs that use <span class="mono">${doomed.hint}…</span> are refused from then on. This cannot be undone.</p><//>`}`;
+    ${making && html`<${NewKey} account=${account} onMade=${answer.reload} onClose=${() => setMaking(false)} />`}
+    ${doomed && html`<${ConfirmDialog} title="Revoke this key?" confirm="Revoke" tone="danger" busy=${busy} onConfirm=${revoke} onClose=${() => setDoomed(null)}><p>Programs that use ${doomed.label && html`<strong>${doomed.label}</strong> `}<span class="mono">${doomed.hint}…</span> are refused from then on. This cannot be undone.</p><//>`}`;
+}
+
+/** Asks for a name and an end, then shows the key, this once. */
+function NewKey({ account, onMade, onClose }) {
+  const [made, setMade] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState("");
+  const make = async (event) => {
+    const { label, lasts } = read(event);
+    setBusy(true);
+    try {
+      setMade(await post("/api/auth/keys", { label: label.trim(), ...(lasts && { expires_in_sec: Number(lasts) }), ...(account.role === "admin" && { account_id: account.account_id }) }));
+      onMade();
+    } catch (refused) { setError(refused.message); }
+    setBusy(false);
+  };
+  if (made) {
+    return html`<${Dialog} title="Your new key" onClose=${onClose} footer=${html`<${Button} icon="copy" onClick=${() => copy(made.api_key, "Key copied")}>Copy<//><${Button} tone="primary" onClick=${onClose}>I have kept it<//>`}>
+      <p class="note warning"><${Icon} name="warning" size=${16} /><span>It is shown this once. The server keeps only a digest of it.</span></p><p class="mono secret">${made.api_key}</p>
+      <p class="soft">${made.label ? `“${made.label}” is` : "It is"} good ${made.expires_at ? `until ${dateTime(made.expires_at)}` : "until it is revoked"}.</p><//>`;
+  }
+  return html`<${Dialog} title="New API key" onClose=${onClose}><form class="stack" onSubmit=${make} noValidate>
+    <${FormError} text=${error} />
+    <${Field} label="Name" hint="What you know it by: the program or machine that uses it."><input name="label" autocomplete="off" maxlength=${LABEL_MAX} placeholder="rig at home" autofocus /><//>
+    <${Field} label="It ends"><select name="lasts">${LASTS.map(([seconds, text]) => html`<option key=${text} value=${seconds}>${text}</option>`)}</select><//>
+    <div class="row end"><${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" busy=${busy}>Make the key<//></div></form><//>`;
 }
 
 // --- sessions ---
 
+const BROWSERS = [["Edge", /Edg\//], ["Opera", /OPR\//], ["Firefox", /Firefox\//], ["Chrome", /Chrom(e|ium)\//], ["Safari", /Safari\//]];
+const SYSTEMS = [["Android", /Android/], ["iPhone or iPad", /iPhone|iPad/], ["Windows", /Windows/], ["macOS", /Mac OS/], ["Linux", /Linux/]];
+/** Firefox on Linux, of what a browser calls itself; a program's own name as it is. */
+function agentName(agent) {
+  const [browser, system] = [BROWSERS, SYSTEMS].map((known) => known.find(([, sign]) => sign.test(agent))?.[0]);
+  return browser ? `${browser}${system ? ` on ${system}` : ""}` : agent || "A program without a name";
+}
+
 function Sessions() {
   const at = useNow(30000);
-  const answer = useApi("/api/auth/sessions");
-  const end = async (one) => { try { await del(`/api/auth/sessions/${one.session_id}`); if (one.current) signOut(); else await answer.reload(); } catch (error) { toastError(error); } };
+  const answer = useApi("/api/auth/sessions", { every: 30000 });
+  const [ending, setEnding] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const run = async (work) => { setBusy(true); try { await work(); await answer.reload(); } catch (error) { toastError(error); } setBusy(false); };
+  const end = (one) => (one.current ? signOut() : run(async () => { await del(`/api/auth/sessions/${one.session_id}`); toast("success", "That session has ended"); }));
+  const endOthers = () => run(async () => {
+    const { ended } = await del("/api/auth/sessions?others=true");
+    setEnding(false);
+    toast("success", ended === 1 ? "One session has ended" : `${ended} sessions have ended`);
+  });
   const rows = answer.data?.sessions ?? [];
-  return html`<${Card} title="Sessions" note="where a wallet of this account is signed in" flush>
+  const others = rows.filter((one) => !one.current).length;
+  return html`<${Card} title="Sessions" note="where a wallet of this account is signed in" flush actions=${others > 0 && html`<${Button} small tone="danger" onClick=${() => setEnding(true)}>${others < rows.length ? "End all others" : "End all"}<//>`}>
+    <${StaleNote} of=${answer} />
     ${!answer.data && answer.loading ? html`<div class="body"><${Skeleton} lines=${3} /></div>`
       : !answer.data ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />`
       : rows.length === 0 ? html`<${EmptyState} icon="account" title="No wallet is signed in" text="API keys have a page of their own." />`
-      : html`<ul class="feed">${rows.map((one) => html`<li key=${one.session_id}><span class="feed-icon"><${Icon} name="account" size=${16} /></span><p>${one.agent || "A browser"} ${one.current && html`<${Pill} tone="success">this one<//>`}<br /><span class="soft">signed in ${dateTime(one.created_at)} from ${one.address}, seen ${ago(one.last_used_at, at)}</span></p>
-        <${Button} small tone="danger" onClick=${() => end(one)}>${one.current ? "Sign out" : "End"}<//></li>`)}</ul>`}<//>`;
+      : html`<ul class="feed sessions">${rows.map((one) => html`<li key=${one.session_id}><span class="feed-icon"><${Icon} name="account" size=${16} /></span>
+        <div><p title=${one.agent}>${agentName(one.agent)} ${one.current && html`<${Pill} tone="success">this one<//>`}</p><p class="soft">From ${one.address || "an unknown address"}, signed in ${dateTime(one.created_at)}, seen ${one.last_used_at ? ago(one.last_used_at, at) : "never since"}, ends ${dateTime(one.expires_at)}</p></div>
+        <${Button} small tone="danger" busy=${busy} onClick=${() => end(one)}>${one.current ? "Sign out" : "End"}<//></li>`)}</ul>`}<//>
+    ${ending && html`<${ConfirmDialog} title="End all other sessions?" confirm="End them" tone="danger" busy=${busy} onConfirm=${endOthers} onClose=${() => setEnding(false)}><p>Whoever is signed in there is signed out at once. API keys are not touched.</p><//>`}`;
 }

@@ -5,7 +5,7 @@ import { useApi } from "/static/app/api.js";
 import { count, hashrate, money, short } from "/static/app/format.js";
 import { Button, Card, ErrorState, Icon, Skeleton } from "/static/app/kit.js";
 import { toast } from "/static/app/notices.js";
-import { theme } from "/static/app/shell.js";
+import { isLight } from "/static/app/shell.js";
 
 const SIZE = [1200, 630];
 const GOALS = [
@@ -48,7 +48,7 @@ function draw(canvas, data) {
 
 function Share({ data }) {
   const canvas = useRef(null);
-  useEffect(() => { draw(canvas.current, data); document.fonts?.ready.then(() => canvas.current && draw(canvas.current, data)); }, [data, theme.value]);
+  useEffect(() => { draw(canvas.current, data); document.fonts?.ready.then(() => canvas.current && draw(canvas.current, data)); }, [data, isLight()]);
   const picture = () => new Promise((done) => { canvas.current.toBlob(done, "image/png"); });
   const save = async () => {
     const link = document.createElement("a");

@@ -9,7 +9,7 @@ import { Button, Card, EmptyState, ErrorState, Facts, Field, HashText, Icon, Met
 import { toast, toastError } from "/static/app/notices.js";
 import { navigate } from "/static/app/router.js";
 import { refresh, session } from "/static/app/session.js";
-import { leaseNews, now, useNow } from "/static/app/store.js";
+import { news, now, useNow } from "/static/app/store.js";
 import { DataTable } from "/static/app/table.js";
 import { StopDialog, passed } from "/static/pages/leases.js";
 import { secondsOf } from "/static/pages/rent.js";
@@ -22,8 +22,8 @@ export default function Lease({ params }) {
   const answer = useApi(path, { every: POLL_MS });
   const lease = answer.data?.lease_id === params.id ? answer.data : null;
   const [open, setOpen] = useState("");
-  const news = leaseNews.value;
-  useEffect(() => { if (news?.lease_id === params.id) { answer.reload(); refresh(); } }, [news]);
+  const told = news.value;
+  useEffect(() => { if ([...told.lease, ...told.block].some((one) => one.lease_id === params.id)) { answer.reload(); refresh(); } }, [told]);
   if (!lease) return html`<${PageHead} title="Lease" />${answer.error ? html`<${Card}><${ErrorState} error=${answer.error} retry=${answer.reload} /><//>` : html`<${Skeleton} height=${320} />`}`;
   const active = lease.state === "active";
   const { account } = session.value;

@@ -2,7 +2,7 @@
 
 import { html, useMemo } from "/static/app/core.js";
 import { url, useApi } from "/static/app/api.js";
-import { count, hashrate, money, percent, pricePerKiloHour } from "/static/app/format.js";
+import { count, hashrate, money, percent, pricePerKiloHour, unitMoney } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, GpuBadge, Icon, PageHead, Pager, Skeleton, StaleNote, StatusBadge, ViewToggle, stateOf } from "/static/app/kit.js";
 import { navigate, setQuery, useQuery } from "/static/app/router.js";
 import { isIn, session } from "/static/app/session.js";
@@ -68,7 +68,7 @@ function Filters({ filters, types, sort, setSort, total }) {
     <p class="soft num" role="status">${total === undefined ? " " : `${count(total)} ${total === 1 ? "worker" : "workers"}`}</p></div>`;
 }
 
-const unit = (worker) => { const at = pricePerKiloHour(worker); return at === null ? "–" : money(Number(at.toPrecision(3)), true); };
+const unit = (worker) => { const at = pricePerKiloHour(worker); return at === null ? "–" : unitMoney(at); };
 const isFree = (worker) => worker.state === "AVAILABLE" && worker.online;
 const Stars = ({ value }) => html`<span class="num" aria-label=${`Rated ${value.toFixed(1)} of 5`}><span class="warn" aria-hidden="true">★</span> ${value.toFixed(1)}</span>`;
 
@@ -129,7 +129,7 @@ function OrderBook({ onRent }) {
   return html`<${Card} title="Order book" flush note=${`${hashrate(all)} of ${count(ladder.reduce((n, level) => n + level.workers, 0))} free workers${complete ? "" : ", loading more"}`}>
     <p class="book-text soft">The cheapest hashpower first. A row adds its workers to all above it: read how much you can have at a price.</p>
     <div class="table-scroll plain book" tabindex="0" role="region" aria-label="Order book"><table><thead><tr><th scope="col" class="number">Price per kH/s·h</th><th scope="col" class="number wide-only">Workers</th><th scope="col" class="number">Hashrate</th><th scope="col" class="number">In all</th><th scope="col"><span class="hidden">Rent</span></th></tr></thead>
-      <tbody>${ladder.map((level) => html`<tr key=${level.key}><td class="number">${money(Number(level.from.toPrecision(3)), true)}${level.to > level.from * 1.005 && html`<span class="soft"> to ${money(Number(level.to.toPrecision(3)), true)}</span>`}</td>
+      <tbody>${ladder.map((level) => html`<tr key=${level.key}><td class="number">${unitMoney(level.from)}${level.to > level.from * 1.005 && html`<span class="soft"> to ${unitMoney(level.to)}</span>`}</td>
         <td class="number wide-only">${count(level.workers)}</td><td class="number">${hashrate(level.rate)}</td>
         <td class="number depth"><span class="depth-bar" style=${{ transform: `scaleX(${all > 0 ? level.sum / all : 0})` }}></span><span class="depth-value">${hashrate(level.sum)}</span></td>
         <td class="number"><${Button} small aria-label=${`Rent ${level.best.worker_id}, the cheapest at this price`} onClick=${() => onRent(level.best.worker_id)}>Rent<//></td></tr>`)}</tbody></table></div>

@@ -3,15 +3,16 @@
 import { html, useMemo } from "/static/app/core.js";
 import { useApi } from "/static/app/api.js";
 import { ChartCard } from "/static/app/chart.js";
-import { ago, count, day, duration, hashTag, hashrate, hashrateParts, money, short, time } from "/static/app/format.js";
+import { count, day, duration, hashTag, hashrate, hashrateParts, money, short, time } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, Facts, Icon, MetricCard, PageHead, Pager, Skeleton, StaleNote, Tabs } from "/static/app/kit.js";
 import { navigate, useQuery } from "/static/app/router.js";
 import { openSignIn, session } from "/static/app/session.js";
-import { stats as live, useNow } from "/static/app/store.js";
+import { now, stats as live } from "/static/app/store.js";
 
 const POLL_MS = 15000;
 const FEED_ROWS = 20;
 const RANGES = [["1", "1 h"], ["6", "6 h"], ["24", "24 h"]];
+const SPANS = [["24", "1 d"], ["168", "7 d"], ["720", "30 d"]];
 /** Seconds of a bucket for each range, so that a chart has 60 to 100 points. */
 export const RESOLUTION = { 1: 60, 6: 300, 24: 900 };
 
@@ -58,13 +59,18 @@ const KINDS = {
   lease_started: { icon: "renter", tone: "info", text: (d) => html`<a href=${workerHref(d)}>${d.worker_id}</a> was rented for ${duration(d.duration_sec)}` },
   lease_completed: { icon: "check", tone: "accent", text: (d) => html`A lease of <a href=${workerHref(d)}>${d.worker_id}</a> ended with ${count(d.blocks_found)} ${d.blocks_found === 1 ? "block" : "blocks"}` },
 };
+const kib = (value) => `${count(value)} KiB`;
 const workerHref = (d) => `/worker/${encodeURIComponent(d.worker_id)}`;
 
 function Activity() {
   const [page, setPage] = useQuery("page", "1");
   const at = Math.max(1, Number.parseInt(page, 10) || 1);
   const feed = useApi(`/api/overview/activity?page=${at}&limit=${FEED_ROWS}`, { every: at === 1 ? POLL_MS : 0 });
-  const days = useMemo(() => Object.entries(Object.groupBy?.(feed.data?.items ?? [], (item) => day(item.timestamp)) ?? {}), [feed.data]);
+  const days = useMemo(() => {
+    const found = new Map();
+    for (const item of feed.data?.items ?? []) found.set(day(item.timestamp), [...(found.get(day(item.timestamp)) ?? []), item]);
+    return [...found];
+  }, [feed.data]);
   return html`<${Card} title="Activity" flush>
     <${StaleNote} of=${feed} />
     ${!feed.data && feed.loading ? html`<div class="body"><${Skeleton} lines=${6} /></div>` : !feed.data ? html`<${ErrorState} error=${feed.error} retry=${feed.reload} />`
@@ -83,15 +89,23 @@ function Network() {
   const network = useApi("/api/overview/network", { every: POLL_MS });
   const data = network.data;
   return html`<${Card} title="Network">${!data && network.loading ? html`<${Skeleton} lines=${4} />` : !data ? html`<${ErrorState} error=${network.error} retry=${network.reload} />`
-    : html`<${Facts} items=${[["Difficulty", html`<span>${count(data.difficulty)} <span class="soft">KiB</span></span>`], ["Blocks on the chain", count(data.chain_blocks)], ["Blocks of this platform", count(data.total_blocks)], ["Workers", count(data.total_workers)]]} />
-      <${Difficulty} history=${data.difficulty_history} />`}<//>`;
+    : html`<${Facts} items=${[["Difficulty", html`<span>${count(data.difficulty)} <span class="soft">KiB</span></span>`], ["Blocks on the chain", count(data.chain_blocks)], ["Blocks of this platform", count(data.total_blocks)], ["Workers", count(data.total_workers)]]} />`}<//>
+    <${Difficulty} />`;
 }
 
-function Difficulty({ history }) {
-  const at = useNow(60000);
-  if (!history?.length) return null;
-  const last = history.at(-1);
-  return html`<p class="soft">Last raised ${ago(last.timestamp, at)}, at block ${count(last.block_id ?? last.block)}.</p>`;
+/** What a hash costs in memory, as the chain raised it; the range is a part of the address. */
+function Difficulty() {
+  const [range, setRange] = useQuery("span", "168");
+  const hours = SPANS.some(([key]) => key === range) ? range : "168";
+  const answer = useApi(`/api/overview/difficulty?hours=${hours}`, { every: POLL_MS * 4 });
+  const [times, series] = useMemo(() => {
+    const items = answer.data?.items ?? [];
+    // The last one holds until now.
+    const rows = items.length > 0 ? [...items, { timestamp: now(), difficulty: answer.data.difficulty }] : [];
+    return [rows.map((row) => row.timestamp), [{ label: "Difficulty", values: rows.map((row) => row.difficulty), color: "warning", fill: true, steps: true }]];
+  }, [answer.data]);
+  return html`<${ChartCard} title="Difficulty" times=${times} series=${series} format=${kib} height=${160} loading=${answer.loading} error=${answer.error} retry=${answer.reload} stale=${answer}
+    empty="It is recorded where a chain is connected." actions=${html`<${Tabs} label="Span of the difficulty" value=${hours} options=${SPANS} onChange=${setRange} />`} />`;
 }
 
 function Next({ totals }) {

@@ -3,7 +3,7 @@
 import { html, useMemo, useState } from "/static/app/core.js";
 import { put, useApi } from "/static/app/api.js";
 import { Dialog } from "/static/app/dialog.js";
-import { count, money, pricePerKiloHour } from "/static/app/format.js";
+import { count, money, pricePerKiloHour, unitMoney } from "/static/app/format.js";
 import { Button, Facts, Field, ProgressBar } from "/static/app/kit.js";
 import { useRoster, workers as fleet } from "/static/app/store.js";
 import { forEachWorker, many } from "/static/pages/provider.js";
@@ -48,7 +48,7 @@ export function PriceDialog({ workers, onClose, onDone }) {
       ${advice.length > 0 && html`<${Facts} items=${advice.map(([text, value]) => [text, html`<span class="row"><span class="num">${money(value, true)}</span><${Button} small onClick=${() => setTyped(String(value))}>Take it<//></span>`])} />`}
       ${rank && html`<div class="stack small"><div class="row between"><h3>Where it ranks</h3><span class="num">${count(rank.place)} of ${count(rank.all)}</span></div>
         <${ProgressBar} value=${rank.all > 1 ? 1 - (rank.place - 1) / (rank.all - 1) : 1} label="Cheaper than" tone=${rank.place <= rank.all / 3 ? "success" : rank.place <= (rank.all * 2) / 3 ? "warning" : "danger"} />
-        <p class="soft">${money(Number(rank.own.toPrecision(3)), true)} per kH/s and hour: ${rank.place === 1 ? "the cheapest hashpower online" : `${count(rank.place - 1)} of ${count(rank.all)} workers online ask less`}.</p></div>`}
+        <p class="soft">${unitMoney(rank.own)} per kH/s and hour: ${rank.place === 1 ? "the cheapest hashpower online" : `${count(rank.place - 1)} of ${count(rank.all)} workers online ask less`}.</p></div>`}
       ${one && !rank && !bad && html`<p class="soft">It has no hashrate yet, so its price cannot be compared.</p>`}
     </form><//>`;
 }

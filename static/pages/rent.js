@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "/static/app/core.js";
 import { ApiError, onceKey, post, url, useApi } from "/static/app/api.js";
 import { Dialog } from "/static/app/dialog.js";
-import { duration, gpuLabel, hashrate, isAddress, money, pricePerKiloHour } from "/static/app/format.js";
+import { duration, gpuLabel, hashrate, isAddress, money, pricePerKiloHour, unitMoney } from "/static/app/format.js";
 import { Button, ErrorState, Facts, Field, GpuBadge, Icon, Skeleton, StatusBadge, ViewToggle, stateOf } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { navigate } from "/static/app/router.js";
@@ -127,7 +127,7 @@ function Short({ account, missing, price, available, least, onLength }) {
     <div class="row"><${Button} small busy=${busy} onClick=${deposit}>Deposit ${money(missing)}<//>${affordable >= least && html`<${Button} small onClick=${() => onLength(`${Math.floor(affordable / 60)} min`)}>Rent ${duration(Math.floor(affordable / 60) * 60)} instead<//>`}</div></div>`;
 }
 
-const unitPrice = (worker) => { const at = pricePerKiloHour(worker); return at === null ? gpuLabel(worker) : `${money(Number(at.toPrecision(3)), true)} per kH/s·h`; };
+const unitPrice = (worker) => { const at = pricePerKiloHour(worker); return at === null ? gpuLabel(worker) : `${unitMoney(at)} per kH/s·h`; };
 
 /** A value that has stood still for a moment. */
 function useLater(value) {

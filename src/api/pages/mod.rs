@@ -20,18 +20,8 @@ const APP: &str = "index.html";
 const DASHBOARD: &str = "dashboard.html";
 
 /// How the app's addresses begin; anything else is 404, with the app to say so.
-const APP_PATHS: [&str; 10] = [
-    "monitoring",
-    "worker",
-    "marketplace",
-    "provider",
-    "renter",
-    "lease",
-    "account",
-    "block-buster",
-    "share",
-    "help",
-];
+const APP_PATHS: [&str; 8] =
+    ["monitoring", "worker", "marketplace", "provider", "renter", "lease", "account", "block-buster"];
 /// What never is a page.
 const NO_PAGES: [&str; 3] = ["/api/", "/static/", "/ws/"];
 
