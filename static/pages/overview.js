@@ -21,7 +21,7 @@ export default function Overview() {
   return html`<${PageHead} title="Overview" text="Hashpower for XenBlocks, rented by the minute and checked block by block."><${Start} /><//>
     <${StaleNote} of=${totals} />
     ${totals.error && !totals.data ? html`<${ErrorState} error=${totals.error} retry=${totals.reload} />` : html`<${Metrics} totals=${totals} />`}
-    <div class="grid-side"><div class="stack"><${Hashrate} /><${Activity} /></div><div class="stack"><${Next} totals=${totals.data} /><${Network} /></div></div>`;
+    <div class="grid-side"><div class="stack"><${Hashrate} /><${Activity} /></div><div class="stack"><${Next} /><${Network} /></div></div>`;
 }
 
 function Start() {
@@ -37,7 +37,7 @@ function Metrics({ totals }) {
     <${MetricCard} label="Hashrate" icon="bolt" tone="accent" value=${rate} unit=${unit} loading=${!data} hint="of all workers online" href="/monitoring" />
     <${MetricCard} label="Workers online" icon="gpu" tone="success" value=${count(online)} loading=${!data} hint=${data && `of ${count(data.total_workers)} registered`} href="/monitoring?status=online" />
     <${MetricCard} label="Blocks in 24 h" icon="block" tone="warning" value=${count(data?.blocks_24h)} loading=${!data} hint=${data && `${count(data.total_blocks)} in all`} href="/monitoring" />
-    <${MetricCard} label="Platform revenue" icon="market" tone="info" value=${money(data?.platform_revenue)} loading=${!data} hint=${data && `${money(data.total_settled)} settled in ${count(data.total_leases)} leases`} /></div>`;
+    <${MetricCard} label="Platform revenue" icon="market" tone="info" value=${money(data?.platform_revenue)} loading=${!data} hint=${data && `${money(data.total_settled)} settled in ${count(data.total_leases)} ${data.total_leases === 1 ? "lease" : "leases"}`} /></div>`;
 }
 
 /** The fleet's hashrate over 1, 6 or 24 hours; the range is in the address. */
@@ -108,12 +108,12 @@ function Difficulty() {
     empty="It is recorded where a chain is connected." actions=${html`<${Tabs} label="Span of the difficulty" value=${hours} options=${SPANS} onChange=${setRange} />`} />`;
 }
 
-function Next({ totals }) {
+function Next() {
   const { status, account } = session.value;
   const steps = [
     { done: status === "in", title: "Sign in with a wallet", text: "It proves your address; nothing is sent on chain.", run: () => openSignIn(), label: "Sign in" },
     { done: status === "in" && account?.balance > 0, title: "Fund your account", text: "Money is held while a lease runs, and what is left comes back.", run: () => navigate("/account"), label: "Deposit" },
-    { done: totals?.active_leases > 0 && status === "in", title: "Rent a worker", text: "It mines for your address, with keys that bear your prefix.", run: () => navigate("/marketplace"), label: "Browse" },
+    { done: status === "in" && account?.held > 0, title: "Rent a worker", text: "It mines for your address, with keys that bear your prefix.", run: () => navigate("/marketplace"), label: "Browse" },
     { done: false, title: "Connect a worker of your own", text: "Earn while it is idle.", run: () => navigate("/provider"), label: "Show how" },
   ];
   return html`<${Card} title="What to do next"><ol class="steps">${steps.map((step, i) => html`<li key=${step.title} class=${step.done ? "done" : ""}>

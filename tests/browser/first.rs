@@ -1,6 +1,9 @@
 //! The client itself, and the two pages at their simplest.
 
+use std::path::Path;
+
 use crate::support::cdp::Browser;
+use crate::support::house::House;
 use crate::visitor::{DESK, Mood, PHONE, Visitor, house};
 
 #[test]
@@ -13,6 +16,7 @@ fn the_overview_and_the_dashboard_show_the_fleet() {
     visitor.open("/");
     visitor.sees("Hashrate");
     visitor.sees("5.00 kH/s");
+    visitor.sees("Difficulty: now 8 KiB");
     visitor.press("Control+k");
     visitor.until("document.activeElement.getAttribute('role') === 'combobox'");
     visitor.type_text("dark or light");
@@ -27,6 +31,18 @@ fn the_overview_and_the_dashboard_show_the_fleet() {
         visitor.screen(screen);
         visitor.assert_no_sideways_scroll("/dashboard");
     }
+}
+
+#[test]
+fn without_a_chain_the_overview_says_so() {
+    let house = House::with(|config| {
+        config.chain = None;
+        config.static_dir = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("static"));
+    });
+    let Some(mut visitor) = Visitor::arrive(house.http()) else { return };
+    visitor.open("/");
+    visitor.sees("It is recorded where a chain is connected");
+    visitor.sees("Nothing has happened yet");
 }
 
 #[test]

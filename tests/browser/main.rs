@@ -2,6 +2,7 @@
 //! the Content-Security-Policy, or an answer of 4xx or 5xx that it did not expect.
 
 mod account;
+mod dashboard;
 mod first;
 mod pages;
 mod renter;
