@@ -271,7 +271,7 @@ impl Connection {
     }
 
     fn get(&mut self, path: &str) -> Result<(u16, Vec<u8>), Any> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         self.reader.get_mut().write_all(request.as_bytes())?;
         self.answer()
     }
@@ -279,7 +279,7 @@ impl Connection {
     fn post(&mut self, path: &str, body: &Value) -> Result<Value, Any> {
         let body = body.to_string();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
         self.reader.get_mut().write_all((head + &body).as_bytes())?;
