@@ -15,6 +15,9 @@ use support::rig::Rig;
 use support::server::{Server, folder, program, run};
 use support::{Ends, await_some};
 
+const KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const ADDRESS: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";
+
 /// Exit code 1, nothing on stdout, and one line on stderr that says these things.
 fn assert_one_line(output: &Output, says: &[&str]) {
     let stderr = String::from_utf8(output.stderr.clone()).unwrap();
@@ -53,6 +56,26 @@ fn every_command_explains_itself() {
     let version = run(&["--version"]);
     let expected = concat!("xenblocks ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8(version.stdout).unwrap(), expected);
+}
+
+#[test]
+fn a_log_level_that_is_none_is_said() {
+    for filter in ["verbose", "info,xenblocks::broker=loud", ""] {
+        let output = run(&["hash", "--log", filter, "--key", KEY, "--address", ADDRESS, "--difficulty", "8"]);
+        assert_one_line(&output, &["--log", "is no level"]);
+    }
+}
+
+#[test]
+fn after_a_clean_stop_the_database_is_one_file() {
+    let (folder, db) = folder();
+    let mut server = Server::spawn(&db);
+    server.api.post("/api/accounts/consumer-1/deposit", &json!({"amount": 5})).ok();
+    assert_eq!(server.stop("TERM").code(), Some(0));
+    let copy = folder.path().join("copy.db");
+    std::fs::copy(&db, &copy).unwrap();
+    let again = Server::spawn(&copy);
+    assert_eq!(again.api.get("/api/accounts/consumer-1/balance").ok()["balance"], 1005.0);
 }
 
 #[test]

@@ -259,10 +259,20 @@ fn issue_token(api: &Api, call: &Call<'_>) -> Answer {
         Caller::Administrator | Caller::Nobody => None,
     };
     let (worker, now) = (worker_id.clone(), call.now);
-    let token = api.store.write::<_, ApiError, _>(move |scope| {
+    let (token, has_voided) = api.store.write::<_, ApiError, _>(move |scope| {
         hold_to_own(scope, &actor, &worker)?;
-        Ok(worker_tokens::issue(scope, &worker, issuer.as_ref(), now)?)
+        let is_unseen = workers::get(scope, &worker)?.is_none();
+        if is_unseen {
+            refuse_anothers_name(scope, issuer.as_ref(), &worker)?;
+        }
+        let token = worker_tokens::issue(scope, &worker, issuer.as_ref(), now)?;
+        // Whoever took the name before an administrator gave it away does not come in with it any more.
+        let has_voided = is_unseen && worker_tokens::revoke_others(scope, &worker, issuer.as_ref(), now)?;
+        Ok((token, has_voided))
     })?;
+    if has_voided {
+        api.link.disconnect(&worker_id);
+    }
     json(&Issued { worker_id, token: token.expose().to_owned() })
 }
 
@@ -270,11 +280,14 @@ fn revoke_token(api: &Api, call: &Call<'_>) -> Answer {
     let (worker, actor) = (call.worker_id()?, call.actor()?);
     let unknown = || ApiError::new(404, "Token not found");
     let token_id: i64 = call.second_parameter().parse().map_err(|_| unknown())?;
-    let now = call.now;
+    let (id, now) = (worker.clone(), call.now);
     let revoked = api.store.write::<_, ApiError, _>(move |scope| {
         hold_to_own(scope, &actor, &worker)?;
         Ok(worker_tokens::revoke(scope, &worker, token_id, now)?)
     })?;
+    if revoked {
+        api.link.disconnect(&id);
+    }
     if revoked { json(&RevokedToken { token_id, revoked }) } else { Err(unknown()) }
 }
 
@@ -292,6 +305,19 @@ fn hold_to_own(connection: &Connection, actor: &Actor, id: &WorkerId) -> Result<
         live.all(|token| token.issued_by == account.as_str())
     };
     if is_own { Ok(()) } else { Err(ApiError::new(403, "You can only manage tokens of your own workers")) }
+}
+
+/// A worker's earnings go to the account of its name until its wallet signs in: a name that an account
+/// bears already is that account's alone, whoever asks.
+fn refuse_anothers_name(
+    connection: &Connection,
+    issuer: Option<&AccountId>,
+    id: &WorkerId,
+) -> Result<(), ApiError> {
+    if accounts::get(connection, &id.account())?.is_none_or(|account| Some(&account.account_id) == issuer) {
+        return Ok(());
+    }
+    Err(ApiError::new(409, format!("{id} is the name of an account; choose another id for the worker")))
 }
 
 #[cfg(test)]

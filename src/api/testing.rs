@@ -48,6 +48,8 @@ impl WorkerLink for FakeLink {
         worker.as_str() == "rig-1"
     }
 
+    fn disconnect(&self, _: &WorkerId) {}
+
     fn control(&self, worker: &WorkerId, control: &Control) {
         self.sent.lock().unwrap().push((worker.clone(), control.clone()));
     }

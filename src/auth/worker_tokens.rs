@@ -71,8 +71,8 @@ pub fn list(conn: &Connection, worker: &WorkerId) -> Result<Vec<TokenRow>, AuthE
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Revokes a token of `worker`; says whether there was one to revoke. A connection that came in
-/// with it stays: ending it is the broker's work.
+/// Revokes a token of `worker`; says whether there was one to revoke. Ending the connections that came
+/// in with it is the broker's work.
 pub fn revoke(
     conn: &Connection,
     worker: &WorkerId,
@@ -83,6 +83,20 @@ pub fn revoke(
         "UPDATE worker_tokens SET revoked_at = ?3 WHERE token_id = ?1 AND worker_id = ?2 AND revoked_at IS NULL",
     )?;
     Ok(update.execute(params![token_id, worker.as_str(), now.micros()])? == 1)
+}
+
+/// Revokes the tokens of `worker` that others than `issued_by` have issued; says whether there were any.
+pub fn revoke_others(
+    conn: &Connection,
+    worker: &WorkerId,
+    issued_by: Option<&AccountId>,
+    now: Timestamp,
+) -> Result<bool, AuthError> {
+    let issuer = issued_by.map_or(super::ADMINISTRATOR_ID, AccountId::as_str);
+    let mut update = conn.prepare_cached(
+        "UPDATE worker_tokens SET revoked_at = ?3 WHERE worker_id = ?1 AND issued_by <> ?2 AND revoked_at IS NULL",
+    )?;
+    Ok(update.execute(params![worker.as_str(), issuer, now.micros()])? > 0)
 }
 
 fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {

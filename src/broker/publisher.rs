@@ -10,6 +10,8 @@ use bytes::Bytes;
 use rumqttd::local::LinkTx;
 use rumqttd::protocol::{Disconnect, DisconnectReasonCode, Packet, Publish};
 
+use super::registry::Clients;
+use crate::base::WorkerId;
 use crate::protocol::Topic;
 
 /// Topics of the gate's own begin so; the blank keeps them out of every client's reach.
@@ -36,6 +38,13 @@ impl Publisher {
         // QoS 0 towards the library, which owes no acknowledgement for it; it delivers at the QoS of
         // the subscription whatever the publisher's is.
         self.send(Packet::Publish(Publish::new(topic, payload, retain), None));
+    }
+
+    /// Ends the connections that logged in as `worker`; whoever has a valid token may come again.
+    pub fn disconnect(&self, clients: &Clients, worker: &WorkerId) {
+        for group in clients.evict(worker) {
+            self.wake(group);
+        }
     }
 
     pub(super) fn wake(&self, group: u32) {

@@ -248,6 +248,19 @@ impl Clients {
         self.0.table().clients.len()
     }
 
+    /// Marks the connections that logged in as this worker as over; they end once their group is woken.
+    pub(super) fn evict(&self, worker: &WorkerId) -> Vec<u32> {
+        let login = Identity::Worker(worker.clone());
+        let table = self.0.table();
+        let theirs = table.clients.values().filter(|client| client.identity == login);
+        theirs
+            .map(|client| {
+                client.evicted.store(true, Ordering::Relaxed);
+                client.wake_group()
+            })
+            .collect()
+    }
+
     /// Whether a client is connected that acts for this worker: logged in as it, subscribed to its
     /// commands, or publishing on its topics.
     pub fn is_connected(&self, worker: &WorkerId) -> bool {

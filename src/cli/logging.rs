@@ -20,6 +20,7 @@ pub(super) enum Format {
 
 /// From here on `log`'s macros write what `filter` lets through.
 pub(super) fn start(filter: &str, format: Format) -> Result<(), CliError> {
+    check(filter)?;
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(filter);
     // The broker's library reports each packet it refuses as an error; our gate says what matters.
@@ -29,6 +30,23 @@ pub(super) fn start(filter: &str, format: Format) -> Result<(), CliError> {
         Format::Json => json,
     });
     builder.try_init().map_err(|error| CliError::Said(format!("--log: {error}")))
+}
+
+/// A word that is no level would be taken for a module's name, and everything else fall silent.
+fn check(filter: &str) -> Result<(), CliError> {
+    for part in filter.split(',').map(str::trim) {
+        let level = match part.split_once('=') {
+            Some((_, level)) => level.trim(),
+            None if part.contains("::") => continue,
+            None => part,
+        };
+        if level.parse::<LevelFilter>().is_err() {
+            return Err(CliError::Said(format!(
+                "--log: {level:?} is no level; use off, error, warn, info, debug or trace"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {

@@ -115,5 +115,7 @@ impl WorkerLink for NoWorkers {
         false
     }
 
+    fn disconnect(&self, _: &WorkerId) {}
+
     fn control(&self, _: &WorkerId, _: &Control) {}
 }

@@ -39,6 +39,10 @@ impl WorkerLink for Link {
         self.clients.is_connected(worker)
     }
 
+    fn disconnect(&self, worker: &WorkerId) {
+        self.publisher.disconnect(&self.clients, worker);
+    }
+
     fn control(&self, worker: &WorkerId, control: &Control) {
         let topic = Topic { worker: worker.clone(), channel: Channel::Control };
         let payload = serde_json::to_vec(control).expect("a command is JSON");

@@ -348,3 +348,48 @@ fn fault_19_the_live_feed_tells_strangers_neither_keys_nor_renters() {
         }
     }
 }
+
+/// An account without a wallet, and a caller with its key.
+fn account(house: &House, id: &str) -> Api {
+    let made = house.api.post("/api/auth/register", &json!({"account_id": id, "role": "provider"})).ok();
+    house.api.with_key(made["api_key"].as_str().unwrap())
+}
+
+#[test]
+fn a_worker_cannot_bear_the_name_of_anothers_account() {
+    let house = House::closed();
+    let mallory = account(&house, "rig-1");
+    let refused = house.admin().post("/api/workers/rig-1/tokens", &json!({})).refused(409);
+    assert!(refused.as_str().unwrap().contains("choose another id"), "{refused}");
+    mallory.post("/api/workers/rig-1/tokens", &json!({})).ok();
+}
+
+#[test]
+fn an_administrators_token_voids_those_of_whoever_took_the_name_before() {
+    let house = House::closed();
+    let mallory = account(&house, "mallory");
+    let taken =
+        mallory.post("/api/workers/rig-1/tokens", &json!({})).ok()["token"].as_str().unwrap().to_owned();
+    let connect = Connect { login: Some(("rig-1", &taken)), ..Connect::new("early") };
+    let mut early = RawClient::connect(house.mqtt(), &connect);
+    let given = token_of(&house, "rig-1");
+    assert!(early.read().is_none(), "a connection with a voided token ends");
+    assert_eq!(RawClient::try_connect(house.mqtt(), &connect), Some(5));
+    let connect = Connect { login: Some(("rig-1", &given)), ..Connect::new("xenminer_rig-1") };
+    Rig::connect_with(house.mqtt(), "rig-1", &connect).register();
+    mallory.post("/api/workers/rig-1/tokens", &json!({})).refused(403);
+}
+
+#[test]
+fn revoking_a_token_ends_the_connection_that_came_in_with_it() {
+    let house = House::closed();
+    let token = token_of(&house, "rig-1");
+    let connect = Connect { login: Some(("rig-1", &token)), ..Connect::new("xenminer_rig-1") };
+    let mut rig = Rig::connect_with(house.mqtt(), "rig-1", &connect);
+    rig.register();
+    let listed = house.admin().get("/api/workers/rig-1/tokens").ok();
+    let path = format!("/api/workers/rig-1/tokens/{}", listed["tokens"][0]["token_id"]);
+    house.admin().send("DELETE", &path, None).ok();
+    while rig.client.read().is_some() {}
+    assert_eq!(RawClient::try_connect(house.mqtt(), &connect), Some(5));
+}
