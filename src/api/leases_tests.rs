@@ -184,3 +184,27 @@ fn blocks_come_as_a_page_or_as_a_leases_bare_list() {
         (json!(1), json!(1), json!(0))
     );
 }
+
+#[test]
+fn pages_of_blocks_fit_together_from_whichever_end_they_are_read() {
+    let house = House::open();
+    house.worker("rig-1", None);
+    let tails = "0123456789abcdef";
+    // Two of each second: the time alone does not order them.
+    for (n, tail) in tails.chars().enumerate() {
+        find_block(&house, None, tail);
+        house.clock.advance(Duration::from_secs(n as u64 % 2));
+    }
+    let page = |limit: i64, offset: i64| -> Vec<String> {
+        let page = house.get(&format!("/api/blocks?limit={limit}&offset={offset}")).json();
+        assert_eq!(page["total"], 16);
+        let keys = page["items"].as_array().unwrap().iter().map(|block| block["key"].as_str().unwrap());
+        keys.map(|key| key[63..].to_owned()).collect()
+    };
+    let newest_first = tails.chars().rev().map(String::from).collect::<Vec<_>>();
+    for limit in 1..=17 {
+        let pages = (0..=16).step_by(limit as usize).flat_map(|offset| page(limit, offset));
+        assert_eq!(pages.collect::<Vec<_>>(), newest_first, "pages of {limit}");
+    }
+    assert!(page(5, i64::MAX).is_empty());
+}

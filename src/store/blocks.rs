@@ -68,15 +68,22 @@ pub fn with_key(connection: &Connection, key: &BlockKey) -> Result<Option<Block>
         .optional()
 }
 
-/// A page of all blocks, newest first.
+/// A page of all blocks, newest first. What is skipped is walked, so it is walked from the nearer end.
 pub fn page(connection: &Connection, limit: i64, offset: i64) -> Result<Vec<Block>> {
+    let total = counters::get(connection, Counter::Blocks)?;
+    let limit = limit.min(total.saturating_sub(offset));
+    if limit <= 0 {
+        return Ok(Vec::new());
+    }
+    let after = total - offset - limit;
+    let (order, skipped) = if after < offset { ("ASC", after) } else { ("DESC", offset) };
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM blocks WHERE block_seq IN
-               (SELECT block_seq FROM blocks ORDER BY created_at DESC, block_seq DESC LIMIT ?1 OFFSET ?2)
+               (SELECT block_seq FROM blocks ORDER BY created_at {order}, block_seq {order} LIMIT ?1 OFFSET ?2)
              ORDER BY created_at DESC, block_seq DESC"
         ))?
-        .query_map([limit, offset], from_row)?
+        .query_map([limit, skipped], from_row)?
         .collect()
 }
 
