@@ -74,10 +74,24 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// How much is told: `make model` asks for more than each run of the tests.
+fn asked(variable: &str, otherwise: u32) -> u32 {
+    std::env::var(variable).ok().map_or(otherwise, |number| number.parse().expect("a number"))
+}
+
+fn story() -> impl Strategy<Value = Vec<Step>> {
+    let steps = asked("XENBLOCKS_STORY_STEPS", 35) as usize;
+    prop::collection::vec(step(), steps / 2..=steps * 3 / 2)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: asked("XENBLOCKS_STORIES", 48),
+        max_shrink_iters: 300,
+        ..ProptestConfig::default()
+    })]
     #[test]
-    fn market_and_model_agree_and_the_books_are_clean(story in prop::collection::vec(step(), 1..70)) {
+    fn market_and_model_agree_and_the_books_are_clean(story in story()) {
         let mut play = Play { bed: Bed::new(), model: Model::new() };
         for step in &story {
             play.act(step);
