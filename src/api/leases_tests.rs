@@ -184,3 +184,12 @@ fn blocks_come_as_a_page_or_as_a_leases_bare_list() {
         (json!(1), json!(1), json!(0))
     );
 }
+
+#[test]
+fn in_closed_mode_an_account_made_to_provide_does_not_rent() {
+    let house = House::closed();
+    house.worker("rig-1", None);
+    let provider = house.account("alice", "provider");
+    let refused = house.post_as(&provider, "/api/rent", &json!({ "worker_id": "rig-1" }));
+    assert_eq!((refused.status, refused.detail().as_str()), (403, "Consumer account required to rent"));
+}

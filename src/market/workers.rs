@@ -163,9 +163,14 @@ pub fn set_listed(
 }
 
 /// A worker's lease has ended: it is free again, unless it is away.
-pub(super) fn let_go(scope: &mut Scope<'_>, worker: &Worker, present: bool) -> Result<(), Refusal> {
+pub(super) fn let_go(
+    scope: &mut Scope<'_>,
+    worker: &Worker,
+    counts: bool,
+    present: bool,
+) -> Result<(), Refusal> {
     let state = if present { free_state(worker.listed) } else { ReportedState::Offline };
-    workers::end_lease(scope, &worker.worker_id, state)?;
+    workers::end_lease(scope, &worker.worker_id, state, counts)?;
     scope.emit(Event::WorkerChanged(worker.worker_id.clone()));
     Ok(())
 }

@@ -59,9 +59,9 @@ pub struct Worker {
     pub self_blocks_found: i64,
     /// Verified blocks in all.
     pub verified_blocks: i64,
-    /// Leases ever made.
+    /// Leases ever made, but those of its owner.
     pub leases_total: i64,
-    /// Leases that came to their end.
+    /// Of these, those that came to their end.
     pub leases_completed: i64,
     /// The account whose token it came in with, while no signed-in wallet owns it.
     pub keeper: Option<AccountId>,
@@ -213,23 +213,23 @@ pub fn standing(connection: &Connection, id: &WorkerId) -> Result<Option<Standin
         .optional()
 }
 
-/// A worker is leased: one more lease.
-pub fn begin_lease(connection: &Connection, id: &WorkerId) -> Result<()> {
+/// A worker is leased: one more lease, when it counts.
+pub fn begin_lease(connection: &Connection, id: &WorkerId, counts: bool) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE workers SET state = 'LEASED', leases_total = leases_total + 1 WHERE worker_id = ?1",
+            "UPDATE workers SET state = 'LEASED', leases_total = leases_total + ?2 WHERE worker_id = ?1",
         )?
-        .execute([id])?;
+        .execute((id, i64::from(counts)))?;
     Ok(())
 }
 
-/// A worker's lease came to its end: one more completed.
-pub fn end_lease(connection: &Connection, id: &WorkerId, state: ReportedState) -> Result<()> {
+/// A worker's lease came to its end: one more completed, when it counts.
+pub fn end_lease(connection: &Connection, id: &WorkerId, state: ReportedState, counts: bool) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE workers SET state = ?2, leases_completed = leases_completed + 1 WHERE worker_id = ?1",
+            "UPDATE workers SET state = ?2, leases_completed = leases_completed + ?3 WHERE worker_id = ?1",
         )?
-        .execute((id, state))?;
+        .execute((id, state, i64::from(counts)))?;
     Ok(())
 }
 
