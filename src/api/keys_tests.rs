@@ -63,3 +63,40 @@ fn the_id_of_a_worker_never_seen_is_for_whoever_takes_it_first() {
     assert_eq!(take(ADMIN, "new-rig"), 200);
     assert_eq!(take(&alice, "new-rig"), 403, "an administrator has stepped in");
 }
+
+#[test]
+fn who_gave_a_worker_its_token_manages_it_until_its_wallet_signs_in() {
+    let house = House::closed();
+    let wallet = Wallet::from_seed(b"owner");
+    let (alice, bob) = (house.account("alice", "provider"), house.account("bob", "provider"));
+    for (rig, address) in [("rig-a", Some(&wallet)), ("rig-b", None)] {
+        let token = house.post_as(&alice, &format!("/api/workers/{rig}/tokens"), &json!({}));
+        assert_eq!(token.status, 200, "{token:?}");
+        house.worker(rig, address);
+        house.worker(rig, address);
+    }
+    let price = |key: &str, rig: &str| {
+        let body = json!({ "price_per_min": 0.5 }).to_string();
+        house.send("PUT", &format!("/api/workers/{rig}/pricing"), &[("X-API-Key", key)], &body).status
+    };
+    let control = |key: &str, rig: &str| {
+        house.post_as(key, &format!("/api/workers/{rig}/control"), &json!({ "action": "pause" })).status
+    };
+    let tokens = |key: &str, rig: &str| house.get_as(key, &format!("/api/workers/{rig}/tokens")).status;
+    for rig in ["rig-a", "rig-b"] {
+        assert_eq!([price(&alice, rig), control(&alice, rig), tokens(&alice, rig)], [200; 3], "{rig}");
+        assert_eq!([price(&bob, rig), control(&bob, rig), tokens(&bob, rig)], [403; 3], "{rig}");
+    }
+    let lease = house.rent("rig-b", 60);
+    let seen = house.get_as(&alice, &format!("/api/leases/{lease}")).json();
+    assert_eq!(seen["consumer_id"], "consumer-1", "its worker's lease is hers to see");
+    house.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(house.post_as(&alice, "/api/stop", &json!({ "lease_id": lease })).status, 200);
+    assert_eq!(house.get_as(&alice, "/api/auth/me").json()["balance"], 0.475, "and its pay hers");
+
+    house.sign_in(&wallet);
+    assert_eq!([price(&alice, "rig-a"), control(&alice, "rig-a"), tokens(&alice, "rig-a")], [403; 3]);
+    house.worker("rig-a", Some(&wallet));
+    assert_eq!(price(&alice, "rig-a"), 403, "nor when it registers anew");
+    assert_eq!(price(&alice, "rig-b"), 200);
+}

@@ -195,7 +195,7 @@ fn pages_of_blocks_fit_together_from_whichever_end_they_are_read() {
         find_block(&house, None, tail);
         house.clock.advance(Duration::from_secs(n as u64 % 2));
     }
-    let page = |limit: i64, offset: i64| -> Vec<String> {
+    let page = |limit: usize, offset: usize| -> Vec<String> {
         let page = house.get(&format!("/api/blocks?limit={limit}&offset={offset}")).json();
         assert_eq!(page["total"], 16);
         let keys = page["items"].as_array().unwrap().iter().map(|block| block["key"].as_str().unwrap());
@@ -203,8 +203,17 @@ fn pages_of_blocks_fit_together_from_whichever_end_they_are_read() {
     };
     let newest_first = tails.chars().rev().map(String::from).collect::<Vec<_>>();
     for limit in 1..=17 {
-        let pages = (0..=16).step_by(limit as usize).flat_map(|offset| page(limit, offset));
+        let pages = (0..=16).step_by(limit).flat_map(|offset| page(limit, offset));
         assert_eq!(pages.collect::<Vec<_>>(), newest_first, "pages of {limit}");
     }
-    assert!(page(5, i64::MAX).is_empty());
+    assert!(page(5, usize::MAX / 2).is_empty());
+}
+
+#[test]
+fn in_closed_mode_an_account_made_to_provide_does_not_rent() {
+    let house = House::closed();
+    house.worker("rig-1", None);
+    let provider = house.account("alice", "provider");
+    let refused = house.post_as(&provider, "/api/rent", &json!({ "worker_id": "rig-1" }));
+    assert_eq!((refused.status, refused.detail().as_str()), (403, "Consumer account required to rent"));
 }

@@ -38,6 +38,7 @@ mod paging;
 mod privacy;
 mod provider;
 mod rate;
+mod readiness;
 mod rentals;
 mod renter;
 mod roster;

@@ -69,9 +69,6 @@ impl Viewer {
         if id.as_str() == worker.as_str() {
             return Ok(true);
         }
-        match wallet {
-            Some(wallet) => workers::is_of(connection, worker, wallet),
-            None => Ok(false),
-        }
+        workers::is_of(connection, worker, id, wallet.as_ref())
     }
 }

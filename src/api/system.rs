@@ -1,8 +1,4 @@
-//! The platform about itself: what it is, whether it lives, whether it can work, its figures, and
-//! the description of this API.
-
-use std::sync::TryLockError;
-use std::sync::atomic::Ordering;
+//! The platform about itself: what it is, whether it lives, its figures, and the description of this API.
 
 use rouille::Response;
 use serde::Serialize;
@@ -10,15 +6,14 @@ use serde_json::json;
 
 use super::metrics;
 use super::openapi;
+use super::readiness;
 use super::router::{Method, Route};
 use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{AuthError, Caller};
 use crate::base::Timestamp;
-use crate::base::limits::{READY_HOLDS, READY_TIME_MAX};
-use crate::base::time::micros_of;
 use crate::http;
 use crate::store::counters::{self, Counter};
-use crate::store::{StoreError, leases};
+use crate::store::leases;
 
 /// This release.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,8 +50,8 @@ pub(super) const ROUTES: &[Route] = &[
     about!(
         "/ready",
         "Whether the platform can work: 200, or 503 with what is wrong",
-        "status, checks",
-        ready
+        "status, checks of store, disk and broker; with 503 reason",
+        readiness::ready
     ),
     about!("/metrics", "Figures for Prometheus; from this machine, or an administrator", "Text", figures),
     about!("/api/openapi.json", "This description", "An OpenAPI 3.1 document", description),
@@ -127,49 +122,6 @@ fn status(api: &Api, _call: &Call<'_>) -> Answer {
 
 fn health(_api: &Api, _call: &Call<'_>) -> Answer {
     super::json(&json!({ "status": "ok", "version": VERSION }))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "a handler, as others are")]
-fn ready(api: &Api, call: &Call<'_>) -> Answer {
-    let stores = can_store(api, call.now);
-    let broker = api.link.is_up();
-    let word = |is_well: bool| if is_well { "ok" } else { "failed" };
-    let is_ready = stores && broker;
-    let body = json!({
-        "status": if is_ready { "ready" } else { "not ready" },
-        "checks": { "store": word(stores), "broker": word(broker) },
-    });
-    let response = http::json(if is_ready { 200 } else { 503 }, body.to_string());
-    Ok(response.with_additional_header("Cache-Control", "no-store"))
-}
-
-/// Whether the writer lives and the disk takes what it writes: one tiny write, whose success holds
-/// for a moment. Only one caller probes; the others go by the last success.
-fn can_store(api: &Api, now: Timestamp) -> bool {
-    let probe = &api.state.probe;
-    let stored_within = |micros: i64| now.micros() - probe.stored_at.load(Ordering::Acquire) < micros;
-    if stored_within(micros_of(READY_HOLDS)) {
-        return true;
-    }
-    let _running = match probe.running.try_lock() {
-        Ok(guard) => guard,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return stored_within(micros_of(READY_HOLDS + READY_TIME_MAX)),
-    };
-    let (done, outcome) = crossbeam_channel::bounded(1);
-    let submitted = api.store.submit::<_, StoreError, _, _>(
-        |scope| Ok(counters::add(scope, Counter::Blocks, 0)?),
-        move |result| {
-            // An error is the prober that has given up waiting.
-            let _ = done.send(result.is_ok());
-        },
-    );
-    // Disconnected: the writer has died with the job in hand.
-    let stored = submitted.is_ok() && outcome.recv_timeout(READY_TIME_MAX) == Ok(true);
-    if stored {
-        probe.stored_at.store(now.micros(), Ordering::Release);
-    }
-    stored
 }
 
 fn figures(api: &Api, call: &Call<'_>) -> Answer {

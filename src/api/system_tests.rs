@@ -42,7 +42,7 @@ fn a_platform_whose_writer_has_stopped_is_alive_but_not_ready() {
     let ready = house.get("/ready");
     assert_eq!(
         (ready.status, ready.json()),
-        (200, json!({ "status": "ready", "checks": { "store": "ok", "broker": "ok" } }))
+        (200, json!({ "status": "ready", "checks": { "store": "ok", "disk": "ok", "broker": "ok" } }))
     );
     let commits = house.store.generation();
     assert_eq!(house.get("/ready").status, 200);
@@ -50,7 +50,11 @@ fn a_platform_whose_writer_has_stopped_is_alive_but_not_ready() {
     house.store.stop();
     house.clock.advance(Duration::from_secs(2));
     let ready = house.get("/ready");
-    assert_eq!((ready.status, &ready.json()["checks"]["store"]), (503, &json!("failed")));
+    let expected = json!({
+        "status": "not ready", "checks": { "store": "failed", "disk": "ok", "broker": "ok" },
+        "reason": "the database's writer does not answer",
+    });
+    assert_eq!((ready.status, ready.json()), (503, expected));
     assert_eq!(house.get("/health").status, 200);
 }
 

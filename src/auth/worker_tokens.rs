@@ -1,7 +1,7 @@
 //! Tokens of workers, over the table `worker_tokens`: what a worker shows the MQTT broker as its
 //! password. A token is shown once, when it is issued.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::AuthError;
@@ -69,6 +69,17 @@ pub fn list(conn: &Connection, worker: &WorkerId) -> Result<Vec<TokenRow>, AuthE
     )?;
     let rows = query.query_map([worker.as_str()], token_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The account that issued the oldest of `worker`'s tokens that are good; `None` when an administrator
+/// has, or nobody.
+pub fn issuer(conn: &Connection, worker: &WorkerId) -> rusqlite::Result<Option<AccountId>> {
+    let mut query = conn.prepare_cached(
+        "SELECT a.account_id FROM worker_tokens t LEFT JOIN accounts a ON a.account_id = t.issued_by
+         WHERE t.worker_id = ?1 AND t.revoked_at IS NULL ORDER BY t.token_id LIMIT 1",
+    )?;
+    let issuer = query.query_row([worker.as_str()], |row| row.get(0)).optional()?;
+    Ok(issuer.flatten())
 }
 
 /// Revokes a token of `worker`; says whether there was one to revoke. Ending the connections that came

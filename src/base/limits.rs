@@ -162,6 +162,9 @@ pub const STORE_CALM_TIME: Duration = Duration::from_millis(20);
 /// The write-ahead log is copied into the database at this many pages of 4 KiB: the pages that every
 /// lease touches are then copied once for hundreds of leases.
 pub const STORE_LOG_PAGES: i64 = 8192;
+/// Room on the database's disk below which the platform is not ready: the log grows to half of it
+/// before it is written back, and stopping in order needs some.
+pub const STORE_FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Jobs of one group commit.
 pub const STORE_GROUP_MAX: usize = 256;
 /// Read-only connections.
@@ -331,6 +334,7 @@ const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
     assert!(STORE_GROUP_MAX <= STORE_JOBS_QUEUED_MAX);
+    assert!(STORE_LOG_PAGES as u64 * 4096 < STORE_FREE_BYTES_MIN, "a log that grows finds its room");
     assert!(
         PRICE_PER_MIN_MAX.millionths().checked_mul(LEASE_SECONDS_MAX / 60).is_some(),
         "a cost fits 64 bits"

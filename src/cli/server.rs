@@ -20,7 +20,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CliError> {
     let platform = Platform::start(arguments.platform.config(), clock.clone())?;
     announce(&platform);
     supervisor::ready();
-    let ended = supervisor::wait(&bell, platform.deaths(), &clock, || platform.is_ready());
+    let ended = supervisor::wait(&bell, platform.deaths(), &clock, || platform.works());
     supervisor::stopping();
     log::info!("stopping");
     platform.stop();

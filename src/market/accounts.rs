@@ -9,6 +9,7 @@ use super::{Refusal, Scope};
 use crate::base::{AccountId, Amount, EthAddress, Timestamp};
 use crate::store::accounts::{self, Account, Origin, Role};
 use crate::store::transactions::Kind;
+use crate::store::workers;
 
 /// Makes an account of a person or program. 400 when the id exists.
 pub fn open(
@@ -85,6 +86,7 @@ pub fn sign_in(scope: &mut Scope<'_>, address: &EthAddress, now: Timestamp) -> R
         None => open_wallet(scope, address, now)?,
     };
     collect_earnings(scope, &id, address, now)?;
+    workers::end_keeping(scope, address)?;
     get(scope, &id)
 }
 

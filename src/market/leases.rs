@@ -6,7 +6,7 @@ use crate::base::limits::LEASE_SECONDS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
 use crate::protocol::Command;
-use crate::store::accounts;
+use crate::store::accounts::{self, Account};
 use crate::store::counters::{self, Counter};
 use crate::store::leases::{self, Lease, LeaseState};
 use crate::store::settlements::Settlement;
@@ -76,10 +76,11 @@ pub fn rent(
         hashrate_sum: 0.0,
         hashrate_samples: 0,
         advertised_hashrate: fleet.get(&worker.worker_id).map_or(worker.hashrate, |live| live.hashrate),
+        own: is_own(&worker, &consumer, &address),
     };
     leases::insert(scope, &lease)?;
     accounts::add_to_held(scope, &lease.consumer_id, need)?;
-    workers::begin_lease(scope, &lease.worker_id)?;
+    workers::begin_lease(scope, &lease.worker_id, !lease.own)?;
     counters::add(scope, Counter::Leases, 1)?;
     assign(scope, &lease, now);
     scope.emit(Event::LeaseStarted {
@@ -90,6 +91,16 @@ pub fn rent(
         duration_sec: lease.duration_sec,
     });
     Ok(lease)
+}
+
+/// Whether a worker's own owner rents it, or has it mine for the address that owns it: who could complete
+/// any number of such leases for nothing.
+fn is_own(worker: &Worker, renter: &Account, address: &EthAddress) -> bool {
+    let is_owner = |named: &EthAddress| worker.eth_address.as_ref() == Some(named);
+    renter.account_id == worker.worker_id.account()
+        || worker.keeper.as_ref() == Some(&renter.account_id)
+        || is_owner(address)
+        || renter.eth_address.as_ref().is_some_and(is_owner)
 }
 
 /// Makes an active lease longer, at its price and with its prefix.
@@ -268,7 +279,7 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
     let ended = Lease { ended_at: Some(ended_at), interrupted, blocks_found, ..lease };
     let worker = worker_of(scope, &ended)?;
     let settlement = settlement::settle(scope, &ended, &worker, ended.hold, now)?;
-    super::workers::let_go(scope, &worker, live.is_some_and(|live| live.gone_at.is_none()))?;
+    super::workers::let_go(scope, &worker, !ended.own, live.is_some_and(|live| live.gone_at.is_none()))?;
     let (worker, lease_id) = (ended.worker_id, ended.lease_id);
     scope.emit(Event::Command { worker, command: Command::Release { lease_id } });
     Ok(settlement)

@@ -59,13 +59,14 @@ impl Actor {
         }
     }
 
-    /// Whether it owns this worker: by the wallet that the worker's address names, or as the account
-    /// that the worker's first registration made.
+    /// Whether it owns this worker: by the wallet that the worker's address names, as the account that
+    /// the worker's first registration made, or, while no wallet has claimed it, as its keeper.
     pub fn owns(&self, worker: &crate::store::workers::Worker) -> bool {
         match self {
             Actor::Unrestricted => true,
             Actor::Account { id, wallet } => {
                 id.as_str() == worker.worker_id.as_str()
+                    || worker.keeper.as_ref() == Some(id)
                     || wallet.is_some_and(|wallet| worker.eth_address == Some(wallet))
             }
         }

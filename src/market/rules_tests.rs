@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::testbed::{BARE_HASH, Bed, address, key};
-use super::{Actor, Refusal, accounts, blocks, leases, settlement};
+use super::{Actor, Refusal, accounts, blocks, leases, pricing, settlement};
 use crate::base::{AccountId, Amount, Timestamp};
 use crate::chain::{Rules, Submission, check, simulator};
 use crate::pow::{Difficulty, Verifier};
@@ -240,4 +240,40 @@ fn the_platforms_own_ids_are_not_to_be_had() {
         accounts::open(scope, "_admin".parse().unwrap(), role, None, Amount::ZERO, now)
     });
     assert!(matches!(opened, Err(Refusal::Invalid(_))));
+}
+
+#[test]
+fn leases_of_ones_own_worker_are_no_reputation() {
+    let bed = Bed::new();
+    let owner = address(1);
+    bed.register("rig-1", Some(owner)).unwrap();
+    bed.register("rig-2", None).unwrap();
+    let price = Amount::ZERO;
+    let wallet = bed.write(move |scope, _, now| accounts::sign_in(scope, &owner, now)).unwrap().account_id;
+    for worker in ["rig-1", "rig-2"] {
+        bed.write(move |scope, _, _| {
+            let id = worker.parse().unwrap();
+            pricing::set(scope, &Actor::Unrestricted, &id, price, None, None)
+        })
+        .unwrap();
+    }
+    let counts = |worker: &'static str| {
+        let id = worker.parse().unwrap();
+        let row = bed.store.read::<_, StoreError, _>(|c| Ok(crate::store::workers::get(c, &id)?));
+        let row = row.unwrap().unwrap();
+        (row.leases_total, row.leases_completed)
+    };
+    for (renter, worker, expected) in
+        [(wallet.as_str(), "rig-1", (0, 0)), ("rig-1", "rig-1", (0, 0)), ("consumer-1", "rig-1", (1, 1))]
+    {
+        let lease = bed.rent(renter, Some(worker), 60).unwrap();
+        assert_eq!(stored(&bed, &lease).own, expected == (0, 0));
+        stop(&bed, &lease);
+        assert_eq!(counts(worker), expected, "{renter}");
+    }
+    let lease = bed.rent(wallet.as_str(), Some("rig-2"), 60).unwrap();
+    assert_eq!(counts("rig-2"), (1, 0));
+    stop(&bed, &lease);
+    assert_eq!(counts("rig-2"), (1, 1));
+    assert!(bed.audit().is_clean());
 }

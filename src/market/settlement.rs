@@ -90,11 +90,11 @@ pub fn settle_unsettled(scope: &mut Scope<'_>, now: Timestamp) -> Result<usize, 
 }
 
 /// Who is paid for a worker's leases: the wallet that its address names once that wallet has signed
-/// in, until then the worker's own account.
+/// in, until then the worker's own account; of a worker without an address, its keeper.
 fn payee(connection: &Connection, worker: &Worker) -> Result<AccountId, Refusal> {
     let wallet = match &worker.eth_address {
         Some(address) => accounts::of_wallet(connection, address)?,
-        None => None,
+        None => return Ok(worker.keeper.clone().unwrap_or_else(|| worker.worker_id.account())),
     };
     Ok(wallet.map_or_else(|| worker.worker_id.account(), |account| account.account_id))
 }

@@ -1,5 +1,6 @@
 //! Workers: registration, states, listing, coming and going.
 
+use crate::auth::worker_tokens;
 use crate::base::{Timestamp, WorkerId};
 use crate::fleet::Live;
 use crate::protocol::{Command, Register, RegisterAck, ReportedState, Status};
@@ -29,6 +30,7 @@ pub fn register(
     };
     let state = if lease.is_some() { ReportedState::Leased } else { free_state(listed) };
     workers::upsert(scope, register, state, DEFAULT_PRICE_PER_MIN, now)?;
+    find_keeper(scope, register, known.as_ref())?;
     acknowledge(scope, id, RegisterAck { accepted: true, reason: None });
     if let Some(lease) = lease {
         lease_rules::assign(scope, &lease, now);
@@ -38,6 +40,25 @@ pub fn register(
     } else {
         Event::RosterChanged(id.clone())
     });
+    Ok(())
+}
+
+/// A worker whose address names no wallet that has signed in is managed by whoever gave it its token.
+fn find_keeper(scope: &Scope<'_>, register: &Register, known: Option<&Worker>) -> Result<(), Refusal> {
+    let id = &register.worker_id;
+    let before = known.and_then(|worker| worker.keeper.clone());
+    let has_wallet = match &register.eth_address {
+        Some(address) => accounts::of_wallet(scope, address)?.is_some(),
+        None => false,
+    };
+    let keeper = match before.clone() {
+        _ if has_wallet => None,
+        Some(keeper) => Some(keeper),
+        None => worker_tokens::issuer(scope, id)?,
+    };
+    if keeper != before {
+        workers::set_keeper(scope, id, keeper.as_ref())?;
+    }
     Ok(())
 }
 
@@ -142,9 +163,14 @@ pub fn set_listed(
 }
 
 /// A worker's lease has ended: it is free again, unless it is away.
-pub(super) fn let_go(scope: &mut Scope<'_>, worker: &Worker, present: bool) -> Result<(), Refusal> {
+pub(super) fn let_go(
+    scope: &mut Scope<'_>,
+    worker: &Worker,
+    counts: bool,
+    present: bool,
+) -> Result<(), Refusal> {
     let state = if present { free_state(worker.listed) } else { ReportedState::Offline };
-    workers::end_lease(scope, &worker.worker_id, state)?;
+    workers::end_lease(scope, &worker.worker_id, state, counts)?;
     scope.emit(Event::WorkerChanged(worker.worker_id.clone()));
     Ok(())
 }

@@ -114,7 +114,7 @@ fn ports(config: &Config) -> Findings {
     let flags = [("--api-port", config.api_port), ("--mqtt-port", config.mqtt_port)];
     let runs = config.api_port != 0 && {
         let api = reachable(SocketAddr::new(config.bind, config.api_port));
-        TcpListener::bind(api).is_err() && health::is_ready(api)
+        TcpListener::bind(api).is_err() && health::works(api)
     };
     let port = |(flag, port): (&str, u16)| match TcpListener::bind(SocketAddr::new(config.bind, port)) {
         Ok(_) if port == 0 => well("ports", format!("{flag}: the system chooses a free one")),

@@ -143,8 +143,8 @@ impl Platform {
     }
 
     /// Whether it works, asked over its own port; some milliseconds, and some seconds when it does not.
-    pub fn is_ready(&self) -> bool {
-        health::is_ready(reachable(self.api_addr()))
+    pub fn works(&self) -> bool {
+        health::works(reachable(self.api_addr()))
     }
 
     /// Stops everything in the reverse order of start. What was acknowledged is stored; what waits

@@ -12,7 +12,7 @@ use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../sql/001_ledger.sql"),
     include_str!("../../sql/002_market.sql"),
     include_str!("../../sql/003_chain.sql"),
@@ -20,6 +20,8 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../sql/005_history.sql"),
     include_str!("../../sql/006_sessions.sql"),
     include_str!("../../sql/007_difficulty.sql"),
+    include_str!("../../sql/008_keepers.sql"),
+    include_str!("../../sql/009_own_leases.sql"),
 ];
 
 /// The schema version that this program writes.

@@ -62,6 +62,8 @@ pub struct Lease {
     pub hashrate_samples: i64,
     /// What the worker said of itself when it was rented, H/s; 0 when it had not.
     pub advertised_hashrate: f64,
+    /// Of the renter's own worker: it does not count for the worker's reputation.
+    pub own: bool,
 }
 
 impl Lease {
@@ -74,7 +76,7 @@ impl Lease {
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
      hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
-     hashrate_sum, hashrate_samples, advertised_hashrate";
+     hashrate_sum, hashrate_samples, advertised_hashrate, own";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -99,6 +101,7 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         hashrate_sum: row.get(17)?,
         hashrate_samples: row.get(18)?,
         advertised_hashrate: row.get(19)?,
+        own: row.get(20)?,
     })
 }
 
@@ -213,9 +216,9 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO leases (lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min,
-                                 duration_sec, hold, state, created_at, ends_at, back_since, advertised_hashrate)
+                                 duration_sec, hold, state, created_at, ends_at, back_since, advertised_hashrate, own)
              VALUES (:id, :worker, :consumer, :address, :prefix, :price, :duration, 
-                     :hold, 'active', :created, :ends, :created, :advertised)",
+                     :hold, 'active', :created, :ends, :created, :advertised, :own)",
         )?
         .execute(named_params! {
             ":id": lease.lease_id,
@@ -229,6 +232,7 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
             ":created": lease.created_at,
             ":ends": lease.ends_at,
             ":advertised": lease.advertised_hashrate,
+            ":own": lease.own,
         })?;
     Ok(())
 }

@@ -13,6 +13,7 @@ pub mod convert;
 pub mod counters;
 mod database;
 mod error;
+mod health;
 pub mod idempotency;
 pub mod leases;
 mod readers;
@@ -30,9 +31,11 @@ use rusqlite::Connection;
 
 pub use database::{Database, SCHEMA_VERSION, open_for_reading};
 pub use error::StoreError;
+pub use health::probe;
 pub use writer::Scope;
 
 use crate::base::thread::Deathwatch;
+use health::Health;
 use readers::Readers;
 use writer::Writer;
 
@@ -44,6 +47,7 @@ pub struct Store<E> {
 struct Inner<E> {
     writer: Writer<E>,
     readers: Readers,
+    health: Arc<Health>,
 }
 
 impl<E> Clone for Store<E> {
@@ -58,8 +62,9 @@ impl<E: Send + 'static> Store<E> {
     pub fn open(path: &Path, events: Sender<E>, watch: &Deathwatch) -> Result<Self, StoreError> {
         let database = Database::open(path)?;
         let readers = Readers::new(path.to_owned());
-        let writer = Writer::start(database, events, watch)?;
-        Ok(Store { inner: Arc::new(Inner { writer, readers }) })
+        let health = Arc::new(Health::new(path.to_owned()));
+        let writer = Writer::start(database, health.clone(), events, watch)?;
+        Ok(Store { inner: Arc::new(Inner { writer, readers, health }) })
     }
 
     /// Runs `job` in the writer and waits for its commit. An `Err` undoes what the job did.
@@ -126,6 +131,12 @@ impl<E: Send + 'static> Store<E> {
     /// Commits so far: a value computed from the database holds while this stands still.
     pub fn generation(&self) -> u64 {
         self.inner.writer.generation()
+    }
+
+    /// Why nothing can be stored now: the last commit failed and none has written anything since, or
+    /// the disk has no room left.
+    pub fn trouble(&self) -> Option<String> {
+        self.inner.health.trouble()
     }
 
     /// Finishes the jobs that wait, closes the database and joins the writer. Later jobs are

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::convert::OptionalAddress;
-use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
+use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::protocol::{Gpu, Register, ReportedState};
 
 impl rusqlite::ToSql for ReportedState {
@@ -59,16 +59,18 @@ pub struct Worker {
     pub self_blocks_found: i64,
     /// Verified blocks in all.
     pub verified_blocks: i64,
-    /// Leases ever made.
+    /// Leases ever made, but those of its owner.
     pub leases_total: i64,
-    /// Leases that came to their end.
+    /// Of these, those that came to their end.
     pub leases_completed: i64,
+    /// The account whose token it came in with, while no signed-in wallet owns it.
+    pub keeper: Option<AccountId>,
 }
 
 /// The columns of a [`Worker`], in the order of [`from_row`].
 pub const COLUMNS: &str = "worker_seq, worker_id, eth_address, gpu_count, total_memory_gb, gpus, version, state, listed, \
      price_per_min, min_duration_sec, max_duration_sec, registered_at, hashrate, active_gpus, last_heartbeat, \
-     total_online, self_blocks_found, verified_blocks, leases_total, leases_completed";
+     total_online, self_blocks_found, verified_blocks, leases_total, leases_completed, keeper";
 
 /// A [`Worker`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Worker> {
@@ -94,6 +96,7 @@ pub fn from_row(row: &Row<'_>) -> Result<Worker> {
         verified_blocks: row.get(18)?,
         leases_total: row.get(19)?,
         leases_completed: row.get(20)?,
+        keeper: row.get(21)?,
     })
 }
 
@@ -105,11 +108,32 @@ pub fn get(connection: &Connection, id: &WorkerId) -> Result<Option<Worker>> {
         .optional()
 }
 
-/// Whether a worker is the one of the wallet with this address.
-pub fn is_of(connection: &Connection, id: &WorkerId, wallet: &EthAddress) -> Result<bool> {
+/// Whether a worker is the wallet's with this address, or kept by this account.
+pub fn is_of(
+    connection: &Connection,
+    id: &WorkerId,
+    account: &AccountId,
+    wallet: Option<&EthAddress>,
+) -> Result<bool> {
     connection
-        .prepare_cached("SELECT 1 FROM workers WHERE worker_id = ?1 AND eth_address = ?2")?
-        .exists((id, wallet))
+        .prepare_cached("SELECT 1 FROM workers WHERE worker_id = ?1 AND (eth_address = ?2 OR keeper = ?3)")?
+        .exists((id, wallet, account))
+}
+
+/// Gives a worker a keeper, or takes it away.
+pub fn set_keeper(connection: &Connection, id: &WorkerId, keeper: Option<&AccountId>) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE workers SET keeper = ?2 WHERE worker_id = ?1")?
+        .execute((id, keeper))?;
+    Ok(())
+}
+
+/// A wallet has signed in: its workers are its own from now on.
+pub fn end_keeping(connection: &Connection, address: &EthAddress) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE workers SET keeper = NULL WHERE eth_address = ?1 AND keeper IS NOT NULL")?
+        .execute([address])?;
+    Ok(())
 }
 
 /// Adds a worker or renews what a registration says of it.
@@ -189,23 +213,23 @@ pub fn standing(connection: &Connection, id: &WorkerId) -> Result<Option<Standin
         .optional()
 }
 
-/// A worker is leased: one more lease.
-pub fn begin_lease(connection: &Connection, id: &WorkerId) -> Result<()> {
+/// A worker is leased: one more lease, when it counts.
+pub fn begin_lease(connection: &Connection, id: &WorkerId, counts: bool) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE workers SET state = 'LEASED', leases_total = leases_total + 1 WHERE worker_id = ?1",
+            "UPDATE workers SET state = 'LEASED', leases_total = leases_total + ?2 WHERE worker_id = ?1",
         )?
-        .execute([id])?;
+        .execute((id, i64::from(counts)))?;
     Ok(())
 }
 
-/// A worker's lease came to its end: one more completed.
-pub fn end_lease(connection: &Connection, id: &WorkerId, state: ReportedState) -> Result<()> {
+/// A worker's lease came to its end: one more completed, when it counts.
+pub fn end_lease(connection: &Connection, id: &WorkerId, state: ReportedState, counts: bool) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE workers SET state = ?2, leases_completed = leases_completed + 1 WHERE worker_id = ?1",
+            "UPDATE workers SET state = ?2, leases_completed = leases_completed + ?3 WHERE worker_id = ?1",
         )?
-        .execute((id, state))?;
+        .execute((id, state, i64::from(counts)))?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select_biased};
 use rusqlite::Connection;
 
+use super::health::Health;
 use super::{Database, StoreError};
 use crate::base::crash;
 use crate::base::limits::{STORE_BULK_QUEUED_MAX, STORE_CALM_TIME, STORE_GROUP_MAX, STORE_JOBS_QUEUED_MAX};
@@ -71,6 +72,7 @@ trait Job<E>: Send {
 impl<E: Send + 'static> Writer<E> {
     pub(super) fn start(
         database: Database,
+        health: Arc<Health>,
         events: Sender<E>,
         watch: &Deathwatch,
     ) -> Result<Self, StoreError> {
@@ -80,7 +82,8 @@ impl<E: Send + 'static> Writer<E> {
         let generation = Arc::new(AtomicU64::new(0));
         let committed = generation.clone();
         let thread = spawn("store", watch, move || {
-            Loop { database, jobs: job_queue, calm: calm_queue, bulk: bulk_queue, events, committed }.run();
+            let (jobs, calm, bulk) = (job_queue, calm_queue, bulk_queue);
+            Loop { database, jobs, calm, bulk, events, committed, health }.run();
             Ok(())
         })?;
         Ok(Writer {
@@ -188,17 +191,23 @@ struct Loop<E> {
     bulk: Receiver<Box<dyn Job<E>>>,
     events: Sender<E>,
     committed: Arc<AtomicU64>,
+    health: Arc<Health>,
 }
 
 impl<E> Loop<E> {
     fn run(self) {
         let mut events = Vec::new();
         while let Some(mut group) = self.next() {
+            let changes = self.database.connection.total_changes();
             let commit = self.transact(&mut group, &mut events).map_err(|error| error.to_string());
             if let Err(problem) = &commit {
                 log::error!("commit failed, {} jobs undone: {problem}", group.len());
+                self.health.failed(problem);
                 events.clear();
             } else {
+                if self.database.connection.total_changes() > changes {
+                    self.health.stored();
+                }
                 self.committed.fetch_add(1, Ordering::Release);
             }
             crash::point("after-commit");
@@ -412,5 +421,27 @@ mod tests {
         assert_eq!(finished.try_iter().filter(|ok| *ok).count(), 50);
         let again = Store::<u32>::open(&folder.path().join("t.db"), bounded(1).0, &deathwatch().0).unwrap();
         assert_eq!(counter(&again), 50);
+    }
+
+    #[test]
+    fn after_a_commit_that_failed_the_store_is_in_trouble_until_one_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _told) = store(&folder);
+        let undone = store.write::<(), StoreError, _>(|scope| {
+            // Found at the commit only.
+            scope.execute_batch("PRAGMA defer_foreign_keys = ON")?;
+            scope.execute(
+                "INSERT INTO sessions (token_id, account_id, agent, address, created_at, expires_at, last_used_at)
+                 VALUES ('t', 'nobody', '', '', 0, 0, 0)",
+                [],
+            )?;
+            Ok(())
+        });
+        assert!(matches!(undone, Err(StoreError::NotStored(_))), "{undone:?}");
+        assert!(store.trouble().unwrap().starts_with("the last commit failed: "));
+        store.write::<(), StoreError, _>(|_| Ok(())).unwrap();
+        assert!(store.trouble().is_some(), "it had nothing to write");
+        store.write::<(), StoreError, _>(|scope| Ok(super::super::probe(scope)?)).unwrap();
+        assert_eq!(store.trouble(), None);
     }
 }

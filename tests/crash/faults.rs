@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
 
 use crate::clients::{DEPOSITORS, RIGS, check, open_accounts, under_load};
 use crate::support::await_until;
@@ -45,11 +46,18 @@ impl Frail {
     }
 }
 
+fn can_fail() -> bool {
+    let can = Command::new("fiu-run").arg("-h").output().is_ok();
+    if !can {
+        println!("skipped: fiu-run is not installed (Debian: apt-get install fiu-utils)");
+    }
+    can
+}
+
 /// Under load the call `name` fails now and then; whoever was answered has what was answered, whoever was
 /// not may ask again, and when the disk is well again so is the server, without a restart.
 fn survives(name: &str, probability: f64, errno: u32) {
-    if Command::new("fiu-run").arg("-h").output().is_err() {
-        println!("skipped: fiu-run is not installed (Debian: apt-get install fiu-utils)");
+    if !can_fail() {
         return;
     }
     let (_folder, db) = folder();
@@ -79,6 +87,32 @@ fn survives(name: &str, probability: f64, errno: u32) {
     assert_eq!(server.stop("TERM").code(), Some(0));
     let audit = run(&["audit", "--db-path", db.to_str().unwrap()]);
     assert_eq!(audit.status.code(), Some(0), "{}", String::from_utf8_lossy(&audit.stdout));
+}
+
+/// Nobody stores anything meanwhile: it is the question that finds it out.
+#[test]
+fn ready_says_that_nothing_can_be_stored_and_when_it_can_again() {
+    if !can_fail() {
+        return;
+    }
+    let (_folder, db) = folder();
+    let frail = Frail::spawn(&db);
+    let api = &frail.server.api;
+    for (errno, says) in [(ENOSPC, "full"), (EIO, "I/O")] {
+        assert_eq!(api.get("/ready").status, 200);
+        frail.control(&format!("enable name=posix/io/rw/pwrite,failinfo={errno}"));
+        let mut said = Value::Null;
+        await_until("the answer that the disk does not take it", || {
+            let ready = api.get("/ready");
+            let refused = ready.status == 503;
+            said = ready.body;
+            refused
+        });
+        assert_eq!(said["checks"], json!({"store": "ok", "disk": "failed", "broker": "ok"}));
+        assert!(said["reason"].as_str().unwrap().contains(says), "{said}");
+        frail.control("disable name=posix/io/rw/pwrite");
+        await_until("a server that is ready again", || api.get("/ready").status == 200);
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ struct Leases {
 fn counted_leases(connection: &Connection, worker: &str) -> Result<Leases> {
     connection
         .prepare_cached(
-            "SELECT count(*), coalesce(sum(state = 'completed'), 0), coalesce(sum(state = 'active'), 0)
+            "SELECT count(*) FILTER (WHERE own = 0), coalesce(sum(state = 'completed' AND own = 0), 0), coalesce(sum(state = 'active'), 0)
              FROM leases WHERE worker_id = ?1",
         )?
         .query_row([worker], |row| {
