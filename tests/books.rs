@@ -108,3 +108,70 @@ fn restoring_what_is_no_backup_leaves_everything_as_it_was() {
     assert_eq!(std::fs::read(&db).unwrap(), before);
     assert_code(&on(&db, &["audit"]), 0);
 }
+
+/// Exit code 1, and one line on stderr that says this, and nothing twice.
+#[track_caller]
+fn assert_says_once(output: &Output, says: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_code(output, 1);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains(says), "{stderr:?} does not say {says:?}");
+    let parts: Vec<&str> = stderr.trim().split(": ").collect();
+    let mut different = parts.clone();
+    different.dedup();
+    assert_eq!(parts, different, "{stderr}");
+}
+
+#[test]
+fn a_command_that_fails_says_why_once_and_leaves_nothing_behind() {
+    let (folder, db) = folder();
+    Server::spawn(&db).stop("TERM");
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(file("folder")).unwrap();
+    std::fs::write(file("empty"), "").unwrap();
+    std::fs::write(file("bad"), "this is no database, not even nearly, however long it goes on and on")
+        .unwrap();
+    let ours = file("market.db");
+    let listed = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<std::collections::BTreeSet<_>>()
+    };
+    // Reading the database at work leaves SQLite's own files beside it.
+    assert_code(&on(&db, &["audit"]), 0);
+    let before = listed();
+    for (arguments, on_db, says) in [
+        (&["audit"][..], "none", "there is no such file"),
+        (&["audit"], "folder", "it is a folder"),
+        (&["audit"], "empty", "it is empty"),
+        (&["audit"], "bad", "file is not a database"),
+        (&["backup", "copy"], "none", "there is no such file"),
+        (&["backup", "folder"], "market.db", "--overwrite"),
+        (&["backup", "folder", "--overwrite"], "market.db", "folder cannot be used"),
+        (&["backup", "none/copy"], "market.db", "none/copy cannot be used"),
+        (&["restore", "none"], "new", "there is no such file"),
+        (&["restore", "bad"], "new", "file is not a database"),
+        (&["restore", "empty"], "new", "it is empty"),
+        (&["restore", "bad"], "market.db", "file is not a database"),
+        (&["restore", &ours], "folder", "folder cannot be used"),
+        (
+            &["import", &ours],
+            "new",
+            "is a XenBlocks Platform database: put it in place with `xenblocks restore",
+        ),
+        (&["import", "bad"], "new", "file is not a database"),
+        (&["import", "none"], "new", "there is no such file"),
+        (&["server", "--api-port", "0", "--mqtt-port", "0"], "folder", "it is a folder"),
+        (&["server", "--api-port", "0", "--mqtt-port", "0"], "bad/new", "no folder"),
+        (&["chain", "--port", "0"], "folder", "it is a folder"),
+        (&["chain", "--port", "0"], "bad", "file is not a database"),
+        (&["seed"], "bad", "file is not a database"),
+    ] {
+        let mut arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        if matches!(arguments[0].as_str(), "backup" | "restore" | "import") && arguments[1] != ours {
+            arguments[1] = file(&arguments[1]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        assert_says_once(&on(Path::new(&file(on_db)), &arguments), says);
+        assert_eq!(listed(), before, "{arguments:?} on {on_db}");
+    }
+}

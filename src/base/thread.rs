@@ -74,13 +74,17 @@ pub fn cpu_time() -> Duration {
     Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
 }
 
-/// An error with everything that caused it, in one line.
+/// An error with everything that caused it, in one line. A cause that its effect has told already is
+/// not told again.
 pub fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let told = cause.to_string();
+        if !text.contains(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
         source = cause.source();
     }
     text
@@ -95,6 +99,21 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        enum Trouble {
+            #[error("cannot start: {0}")]
+            Told(#[source] std::fmt::Error),
+            #[error("cannot start")]
+            Untold(#[from] std::fmt::Error),
+        }
+        let cause = std::fmt::Error;
+        let expected = format!("cannot start: {cause}");
+        assert_eq!(causes(&Trouble::Told(cause)), expected);
+        assert_eq!(causes(&Trouble::Untold(cause)), expected);
+    }
 
     #[test]
     fn errors_and_panics_are_deaths_and_a_normal_end_is_not() {

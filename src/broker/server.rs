@@ -143,7 +143,11 @@ impl Broker {
                     return Ok(broker);
                 }
                 Ok(Err(_)) if tries > 0 => {}
-                Ok(Err(cause)) => return Err(BrokerError::Listen { addr, cause }),
+                // The library puts what kind of error it is before the system's words.
+                Ok(Err(cause)) => {
+                    let cause = cause.trim_start_matches("I/O ").to_owned();
+                    return Err(BrokerError::Listen { addr, cause });
+                }
                 // The thread died before it could say so.
                 Err(_) => return Err(BrokerError::Router("its runtime does not start".to_owned())),
             }

@@ -1,6 +1,7 @@
 //! What an operator would look at before a start, or when something is wrong. It changes nothing and
 //! takes nothing: a server may run meanwhile.
 
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -173,7 +174,8 @@ fn disk(db_path: &Path) -> Finding {
 }
 
 fn database(path: &Path, clock: &Clock) -> Findings {
-    if !path.exists() {
+    // The first start makes an empty file a database, too.
+    if fs::metadata(path).map_or(true, |file| file.len() == 0) {
         return vec![well("database", format!("{}: none yet, the first start makes it", path.display()))];
     }
     let look = || -> Result<Findings, StoreError> {

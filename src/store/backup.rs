@@ -1,13 +1,12 @@
 //! Copies of the database: made while a server runs, put back while none does.
 
-use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::database::take_lock;
+use super::files::{beside, create_private, take_lock};
 use super::{StoreError, open_for_reading};
 use crate::base::Timestamp;
 
@@ -17,7 +16,6 @@ use crate::base::Timestamp;
 /// at work always.
 pub fn backup(path: &Path, dest: &Path, overwrite: bool) -> Result<u64, StoreError> {
     let source = open_for_reading(path)?;
-    check_ours(&source, path)?;
     if dest.exists() {
         if !overwrite {
             return Err(StoreError::Exists(dest.to_owned()));
@@ -25,33 +23,31 @@ pub fn backup(path: &Path, dest: &Path, overwrite: bool) -> Result<u64, StoreErr
         refuse_at_work(path, dest)?;
     }
     let partial = beside(dest, ".partial");
-    write_copy(&source, &partial)?;
-    let bytes = put_in_place(&partial, dest)?;
-    Ok(bytes)
+    write_copy(&source, &partial, dest)?;
+    put_in_place(&partial, dest)
 }
 
 /// Puts the copy `from` in the place of the database `path`. The copy must be ours and sound; a
 /// server that holds `path` is in the way. What was there is kept beside it under a name with the
 /// date, which is returned.
 pub fn restore(from: &Path, path: &Path, now: Timestamp) -> Result<Option<PathBuf>, StoreError> {
-    let _lock = take_lock(path)?;
     if same_file(from, path) {
         return Err(unusable(from, "it is the database itself"));
     }
+    if path.is_dir() {
+        return Err(unusable(path, "it is a folder"));
+    }
     let source = open_for_reading(from)?;
-    check_ours(&source, from)?;
     check_sound(&source, from)?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|error| unusable(path, error.to_string()))?;
+    }
+    let _lock = take_lock(path)?;
     let partial = beside(path, ".restoring");
-    write_copy(&source, &partial)?;
+    write_copy(&source, &partial, path)?;
     let kept = if path.exists() { Some(keep_aside(&source, path, now)?) } else { None };
     put_in_place(&partial, path)?;
     Ok(kept)
-}
-
-/// An empty file passes for a database that is yet to be made; it is no copy of one.
-fn check_ours(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > 0 { Ok(()) } else { Err(unusable(path, "it is empty")) }
 }
 
 fn check_sound(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -80,8 +76,8 @@ fn refuse_at_work(path: &Path, dest: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn write_copy(source: &Connection, partial: &Path) -> Result<(), StoreError> {
-    let failed = |error: &dyn std::fmt::Display| unusable(partial, error.to_string());
+fn write_copy(source: &Connection, partial: &Path, dest: &Path) -> Result<(), StoreError> {
+    let failed = |error: &dyn std::fmt::Display| unusable(dest, error.to_string());
     match fs::remove_file(partial) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&error)),
         // Left by a copy that was interrupted, or not there.
@@ -99,15 +95,6 @@ fn write_copy(source: &Connection, partial: &Path) -> Result<(), StoreError> {
     copied
 }
 
-/// The copy holds everybody's balances: its owner alone reads it.
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
-}
-
 fn put_in_place(partial: &Path, dest: &Path) -> Result<u64, StoreError> {
     let put = || -> io::Result<u64> {
         let bytes = fs::metadata(partial)?.len();
@@ -116,7 +103,11 @@ fn put_in_place(partial: &Path, dest: &Path) -> Result<u64, StoreError> {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(bytes)
     };
-    put().map_err(|error| unusable(dest, error.to_string()))
+    put().map_err(|error| {
+        // Err: it is in place already, and the folder could not be synced.
+        let _ = fs::remove_file(partial);
+        unusable(dest, error.to_string())
+    })
 }
 
 /// Renames what is at `path`, with its log if that cannot be written back first.
@@ -151,12 +142,6 @@ fn write_log_back(path: &Path) {
     if let Err(error) = written {
         log::warn!("{}: its log is kept beside it: {error}", path.display());
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(suffix);
-    name.into()
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

@@ -1,6 +1,7 @@
 //! Opening, locking and migrating the database file.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
+use super::files::{Lock, beside, check_file, create_private, take_lock};
 use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
@@ -36,7 +38,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The writable connection together with the lock that makes it the only one.
 pub struct Database {
     pub(super) connection: Connection,
-    _lock: File,
+    path: PathBuf,
+    lock: Lock,
 }
 
 impl Database {
@@ -44,14 +47,30 @@ impl Database {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let unreadable = |problem: String| StoreError::Unreadable { path: path.to_owned(), problem };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| unreadable(error.to_string()))?;
+            fs::create_dir_all(folder)
+                .map_err(|error| unreadable(format!("no folder {}: {error}", folder.display())))?;
         }
         let lock = take_lock(path)?;
+        if !path.exists() {
+            create_private(path).map_err(|error| unreadable(error.to_string()))?;
+        }
+        check_file(path).map_err(unreadable)?;
         let mut connection = Connection::open(path).map_err(|error| unreadable(error.to_string()))?;
         check_origin(&connection, path)?;
         configure(&connection).map_err(|error| unreadable(error.to_string()))?;
         migrate(&mut connection, path)?;
-        Ok(Database { connection, _lock: lock })
+        Ok(Database { connection, path: path.to_owned(), lock })
+    }
+
+    /// Removes it from the disk again, for commands that made it and failed.
+    pub fn discard(self) {
+        let Database { connection, path, lock } = self;
+        drop(connection);
+        for suffix in ["", "-wal", "-shm"] {
+            // Err: it is not there, or stays for whoever looks next to an error that is told.
+            let _ = fs::remove_file(beside(&path, suffix));
+        }
+        drop(lock);
     }
 
     /// The connection, for commands that work on the database alone.
@@ -64,34 +83,29 @@ impl Database {
 pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let unreadable =
         |error: rusqlite::Error| StoreError::Unreadable { path: path.to_owned(), problem: error.to_string() };
+    check_file(path).map_err(|problem| StoreError::Unreadable { path: path.to_owned(), problem })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unreadable)?;
     connection.pragma_update(None, "cache_size", -STORE_CACHE_KIB).map_err(unreadable)?;
     keep_plans(&connection).map_err(unreadable)?;
-    check_origin(&connection, path)?;
+    if check_origin(&connection, path)? == 0 {
+        return Err(StoreError::Unusable { path: path.to_owned(), problem: "it is empty".to_owned() });
+    }
     Ok(connection)
 }
 
-pub(super) fn take_lock(path: &Path) -> Result<File, StoreError> {
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
-    let unreadable = |problem: String| StoreError::Unreadable { path: lock_path.clone(), problem };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&lock_path)
-        .map_err(|error| unreadable(error.to_string()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(unreadable(error.to_string())),
-    }
+/// Whether a file says in its header that it is a database of ours. Opening one, even to read, would
+/// leave a log beside it.
+pub fn is_ours(path: &Path) -> bool {
+    const APPLICATION_ID_AT: usize = 68;
+    let mut header = [0; APPLICATION_ID_AT + 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[APPLICATION_ID_AT..] == APPLICATION_ID.to_be_bytes()[4..]
 }
 
-fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Refuses what is not ours; answers its schema version, 0 for an empty file.
+fn check_origin(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
         let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         let origin = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -106,7 +120,7 @@ fn check_origin(connection: &Connection, path: &Path) -> Result<(), StoreError> 
     if found > SCHEMA_VERSION {
         return Err(StoreError::TooNew { path: path.to_owned(), found, known: SCHEMA_VERSION });
     }
-    Ok(())
+    Ok(found)
 }
 
 /// A statement is planned once. Without this, one that compares a parameter with the column of a partial
@@ -193,5 +207,40 @@ mod tests {
         std::fs::write(&broken, "this is no database at all, not even nearly, however long it goes on")
             .unwrap();
         assert!(matches!(Database::open(&broken), Err(StoreError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn an_empty_file_is_a_database_to_be_and_nothing_to_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("market.db");
+        fs::write(&path, "").unwrap();
+        let Err(refused) = open_for_reading(&path) else { panic!("it has no tables") };
+        assert!(refused.to_string().ends_with("it is empty"), "{refused}");
+        assert!(!is_ours(&path));
+        drop(Database::open(&path).unwrap());
+        assert!(open_for_reading(&path).is_ok() && is_ours(&path));
+    }
+
+    #[test]
+    fn a_databases_files_are_their_owners_alone_and_the_lock_goes_with_its_holder() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("market.db");
+        let files = || {
+            let files = fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+            let mode = |file: &fs::DirEntry| file.metadata().unwrap().permissions().mode() & 0o777;
+            let mut files: Vec<_> =
+                files.map(|file| (file.file_name().into_string().unwrap(), mode(&file))).collect();
+            files.sort();
+            files
+        };
+        let mut database = Database::open(&path).unwrap();
+        database.connection().execute("UPDATE counters SET value = 1", []).unwrap();
+        let all = ["", "-shm", "-wal", ".lock"].map(|suffix| (format!("market.db{suffix}"), 0o600));
+        assert_eq!(files(), all);
+        drop(database);
+        assert_eq!(files(), all[..1]);
+        Database::open(&path).unwrap().discard();
+        assert_eq!(files(), []);
     }
 }

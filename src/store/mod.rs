@@ -13,6 +13,7 @@ pub mod convert;
 pub mod counters;
 mod database;
 mod error;
+mod files;
 mod health;
 pub mod idempotency;
 pub mod leases;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use rusqlite::Connection;
 
-pub use database::{Database, SCHEMA_VERSION, open_for_reading};
+pub use database::{Database, SCHEMA_VERSION, is_ours, open_for_reading};
 pub use error::StoreError;
+pub(crate) use files::check_file;
 pub use health::probe;
 pub use writer::Scope;
 

@@ -78,6 +78,9 @@ pub enum ImportError {
     /// It is no prototype's.
     #[error("{0} is no database of the prototype (it has no schema_version, accounts and workers)")]
     NotAPrototype(PathBuf),
+    /// It is ours already.
+    #[error("{0} is a XenBlocks Platform database: put it in place with `xenblocks restore {0}`")]
+    Ours(PathBuf),
     /// It is of a version that nobody has seen.
     #[error("{path} has schema version {found}; versions 1 to 11 can be imported")]
     Version {
@@ -109,13 +112,14 @@ impl From<rusqlite::Error> for ImportError {
 /// Imports, telling `tell` line by line what was changed or left out.
 pub fn run(config: &Config, tell: &mut dyn FnMut(&str)) -> Result<Imported, ImportError> {
     let source = Source::open(&config.from)?;
+    let is_new = !config.path.exists();
     let mut database = Database::open(&config.path)?;
     let empty = "SELECT NOT (EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM workers)
                              OR EXISTS (SELECT 1 FROM blocks) OR EXISTS (SELECT 1 FROM chain_blocks))";
     if !database.connection().query_row(empty, [], |row| row.get::<_, bool>(0))? {
         return Err(ImportError::NotEmpty(config.path.clone()));
     }
-    database.write_alone::<Event, _, _, _>(|scope| {
+    let imported = database.write_alone::<Event, _, _, _>(|scope| {
         let mut import = Import {
             source: &source,
             now: config.now,
@@ -125,7 +129,11 @@ pub fn run(config: &Config, tell: &mut dyn FnMut(&str)) -> Result<Imported, Impo
         };
         import.all(scope)?;
         Ok(import.done)
-    })
+    });
+    if imported.is_err() && is_new {
+        database.discard();
+    }
+    imported
 }
 
 struct Import<'a> {

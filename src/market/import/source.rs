@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags, Result};
 
 use super::{ImportError, PROTOTYPE_VERSION_MAX};
 use crate::base::{Amount, Timestamp};
+use crate::store::{check_file, is_ours};
 
 pub(super) struct Source {
     connection: Connection,
@@ -32,6 +33,10 @@ impl Source {
             path: path.to_owned(),
             problem: error.to_string(),
         };
+        check_file(path).map_err(|problem| ImportError::Source { path: path.to_owned(), problem })?;
+        if is_ours(path) {
+            return Err(ImportError::Ours(path.to_owned()));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(unreadable)?;
         // One snapshot, should the prototype still run; closing the connection ends it.
