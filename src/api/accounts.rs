@@ -200,7 +200,7 @@ fn hold_to(call: &Call<'_>, account: &AccountId, otherwise: &str) -> Result<(), 
 }
 
 fn parse_amount(number: f64) -> Result<Amount, ApiError> {
-    Amount::from_f64(number).map_err(|error| ApiError::new(400, format!("amount {error}")))
+    Amount::exactly(number).map_err(|error| ApiError::new(400, format!("amount {error}")))
 }
 
 #[derive(Serialize)]

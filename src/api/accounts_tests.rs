@@ -164,3 +164,20 @@ fn settlements_are_listed_newest_first() {
     assert_eq!(item["duration_sec"], 60.0);
     assert_eq!(house.get_as(ADMIN, "/api/settlements?limit=-1").status, 422);
 }
+
+#[test]
+fn money_finer_than_a_millionth_does_not_move() {
+    let house = House::open();
+    let key = house.consumer_key();
+    for path in [WITHDRAW, "/api/accounts/consumer-1/deposit"] {
+        for amount in [0.000_000_6, 1.000_000_6, 999.999_999_9] {
+            let refused = house.post_as(&key, path, &json!({ "amount": amount }));
+            assert_eq!(
+                (refused.status, refused.detail().as_str()),
+                (400, "amount must have at most 6 decimals")
+            );
+        }
+    }
+    let sum = house.post_as(&key, WITHDRAW, &json!({ "amount": 0.1 + 0.2 })).json();
+    assert_eq!((&sum["withdrawn"], &sum["balance"]), (&json!(0.3), &json!(999.7)));
+}

@@ -208,7 +208,7 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
         text => Some(text.parse().map_err(|error| ApiError::new(400, format!("eth_address: {error}")))?),
     };
     let balance = if call.is_open() {
-        Amount::from_f64(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?
+        Amount::exactly(balance).map_err(|error| ApiError::new(400, format!("balance {error}")))?
     } else {
         Amount::ZERO
     };

@@ -340,7 +340,8 @@ pub fn decode(segment: &str) -> Cow<'_, str> {
     String::from_utf8_lossy(&decoded).into_owned().into()
 }
 
-fn problem(kind: &str, location: &Value, text: &str, input: &Value) -> Value {
+/// One entry of a 422's `detail`.
+pub(super) fn problem(kind: &str, location: &Value, text: &str, input: &Value) -> Value {
     json!({ "type": kind, "loc": location, "msg": text, "input": input })
 }
 

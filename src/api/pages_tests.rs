@@ -112,6 +112,15 @@ fn pricing_is_checked_in_the_contracts_order() {
         put(&house, url, None, &limits(9, 5)).detail(),
         "max_duration_sec must be >= min_duration_sec"
     );
+    let year = 366 * 86_400;
+    for max in [year + 1, 1_000_000_000_000_000_000] {
+        let refused = put(&house, url, None, &limits(30, max));
+        assert_eq!(
+            (refused.status, refused.detail().as_str()),
+            (400, "max_duration_sec must be at most 31622400")
+        );
+    }
+    assert_eq!(put(&house, url, None, &limits(30, year)).status, 200);
     assert_eq!(put(&house, url, Some(ADMIN), &limits(30, 90)).status, 200);
     let set = put(&house, "/api/provider/workers/rig-1/pricing", None, &price(0.25)).json();
     assert_eq!(
@@ -330,4 +339,32 @@ fn history_is_by_worker_and_sample_or_summed_by_period() {
     assert!(sums_to(&format!("{url}&worker_id=a"), 16.0));
     assert_eq!(house.get("/api/monitoring/hashrate-history?hours=25").status, 422);
     assert_eq!(house.get("/api/monitoring/hashrate-history?resolution=1").status, 422);
+}
+
+#[test]
+fn settings_that_no_worker_could_follow_are_not_sent() {
+    let house = House::open();
+    rig(&house, "rig-1", &[], None);
+    for (field, bad) in [
+        ("difficulty", json!(0)),
+        ("difficulty", json!("many")),
+        ("difficulty", json!(1e30)),
+        ("address", json!("0x12")),
+        ("prefix", json!("0123")),
+        ("block_pattern", json!(["XEN11"])),
+        ("block_pattern", json!("XEN 11")),
+        ("colour", json!("red")),
+    ] {
+        let body = json!({ "action": "set_config", "config": { field: bad } });
+        for url in ["/api/workers/rig-1/control", "/api/control/broadcast"] {
+            let refused = house.post_as(ADMIN, url, &body);
+            assert_eq!(refused.status, 422, "{body}: {refused:?}");
+            let said = &refused.json()["detail"][0];
+            assert_eq!((&said["loc"], &said["input"]), (&json!(["body", "config", field]), &bad));
+        }
+    }
+    assert!(house.link.sent.lock().unwrap().is_empty());
+    let config = json!({ "difficulty": "2000", "address": null, "prefix": "", "block_pattern": "XEN11" });
+    let sent = house.post("/api/workers/rig-1/control", &json!({ "config": config }));
+    assert_eq!((sent.status, house.link.sent.lock().unwrap().len()), (200, 1));
 }

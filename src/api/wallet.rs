@@ -5,7 +5,7 @@ use serde_json::{Value, json as value};
 
 use super::router::{Method, Parameter, Route};
 use super::views::rounded;
-use super::workers::find;
+use super::workers::{check_settings, find};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::{Refusal, workers as rules};
@@ -260,6 +260,13 @@ fn command(api: &Api, call: &Call<'_>) -> Answer {
     if !COMMANDS.contains(&command.as_str()) {
         return Err(ApiError::new(400, "Invalid command"));
     }
+    // The control's own key is not to be had by a parameter of that name.
+    params.remove("command");
+    if command == "update_config" {
+        // The state is judged below, in the prototype's words.
+        let settings = params.clone().into_iter().filter(|(name, _)| name != "state").collect();
+        check_settings("params", &settings)?;
+    }
     let id = worker.worker_id;
     let listed = match (command.as_str(), params.get("state")) {
         ("list", _) => Some(true),
@@ -273,8 +280,6 @@ fn command(api: &Api, call: &Call<'_>) -> Answer {
         let state = if listed { ReportedState::Available } else { ReportedState::SelfMining };
         params.insert("state".into(), value!(state.as_str()));
     }
-    // The control's own key is not to be had by a parameter of that name.
-    params.remove("command");
     let sent = if matches!(command.as_str(), "list" | "unlist") { "update_config" } else { &command };
     let delivered = api.link.is_connected(&id);
     api.link.control(&id, &Control::Wallet { command: sent.to_owned(), params });

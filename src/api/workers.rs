@@ -1,7 +1,9 @@
 //! Workers: what they are, their prices and reputation, and controlling them.
 
 use serde::Serialize;
+use serde_json::{Map, Value, json as value};
 
+use super::input::problem;
 use super::roster::{self, Row};
 use super::router::{Method, Parameter, Route};
 use super::worker_views::{ReputationView, WorkerView};
@@ -10,7 +12,7 @@ use crate::auth::{Caller, Role};
 use crate::base::{Amount, Timestamp, WorkerId};
 use crate::market::pricing::{self, duration_limits};
 use crate::market::{Actor, Refusal};
-use crate::protocol::{Control, Gpu};
+use crate::protocol::{Control, Gpu, Settings};
 use crate::store::workers::{self, Worker};
 
 const ACTIONS: [&str; 4] = ["set_config", "pause", "resume", "shutdown"];
@@ -326,9 +328,27 @@ fn control_of(call: &Call<'_>) -> Result<(String, Control), ApiError> {
     let action = body.text_or("action", "set_config");
     let config = body.object_or_empty("config");
     body.finish()?;
+    if action == "set_config" {
+        check_settings("config", &config)?;
+    }
     if !ACTIONS.contains(&action.as_str()) {
         let text = format!("Invalid action '{action}': one of {}", ACTIONS.join(", "));
         return Err(ApiError::new(400, text));
     }
     Ok((action.clone(), Control::Action { action, config }))
+}
+
+/// Refuses settings that no worker could follow: 422 names the first.
+pub(super) fn check_settings(name: &str, settings: &Map<String, Value>) -> Result<(), ApiError> {
+    let refuse = |field: &str, kind: &str, message: &str| {
+        let input = settings.get(field).unwrap_or(&Value::Null);
+        Err(ApiError::validation(vec![problem(kind, &value!(["body", name, field]), message, input)]))
+    };
+    if let Some(field) = settings.keys().find(|field| !Settings::FIELDS.contains(&field.as_str())) {
+        return refuse(field, "extra_forbidden", "Extra inputs are not permitted");
+    }
+    match Settings::parse(settings) {
+        Ok(_) => Ok(()),
+        Err(error) => refuse(&error.field, "value_error", &format!("Value error, {}", error.problem)),
+    }
 }

@@ -18,6 +18,9 @@ pub enum AmountError {
     /// Beyond what a JSON number holds exactly with six decimals.
     #[error("must lie between -1000000000 and 1000000000")]
     OutOfRange,
+    /// Finer than a millionth.
+    #[error("must have at most 6 decimals")]
+    TooFine,
 }
 
 const MILLIONTHS: f64 = 1e6;
@@ -51,6 +54,19 @@ impl Amount {
         }
         #[expect(clippy::cast_possible_truncation, reason = "range checked on the line above")]
         Ok(Amount(millionths as i64))
+    }
+
+    /// From a JSON number of at most six decimals, for money that moves: what is finer is refused, what
+    /// a client's sums have added or lost beyond that (0.1 + 0.2) is not.
+    pub fn exactly(value: f64) -> Result<Self, AmountError> {
+        const SLIP_MAX: f64 = 1e-8;
+        let amount = Self::from_f64(value)?;
+        let slip = (amount.to_f64() - value).abs();
+        if slip <= SLIP_MAX.min(value.abs() * f64::EPSILON * 4.0) {
+            Ok(amount)
+        } else {
+            Err(AmountError::TooFine)
+        }
     }
 
     /// The JSON number: exact to six decimals for every amount in range.
@@ -160,6 +176,7 @@ mod tests {
             let amount = Amount(millionths);
             let text = serde_json::to_string(&amount).unwrap();
             prop_assert_eq!(Amount::from_f64(text.parse().unwrap()), Ok(amount));
+            prop_assert_eq!(Amount::exactly(text.parse().unwrap()), Ok(amount));
         }
 
         #[test]
@@ -186,6 +203,22 @@ mod tests {
         assert_eq!(Amount::from_f64(1e10), Err(AmountError::OutOfRange));
         assert_eq!(Amount::from_f64(-0.0), Ok(Amount::ZERO));
         assert_eq!(Amount::from_f64(0.1 + 0.2), Ok(Amount(300_000)));
+    }
+
+    #[test]
+    fn money_that_moves_has_six_decimals_or_is_refused() {
+        for (value, expected) in [
+            (0.1 + 0.2, Ok(Amount(300_000))),
+            (0.000_001, Ok(Amount(1))),
+            (0.000_000_5, Err(AmountError::TooFine)),
+            (1.000_000_6, Err(AmountError::TooFine)),
+            (0.999_999_9, Err(AmountError::TooFine)),
+            (123_456_789.123_456_7, Err(AmountError::TooFine)),
+            (999_999_999.999_999, Ok(Amount(999_999_999_999_999))),
+            (f64::INFINITY, Err(AmountError::NotFinite)),
+        ] {
+            assert_eq!(Amount::exactly(value), expected, "{value}");
+        }
     }
 
     #[test]

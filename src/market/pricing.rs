@@ -1,7 +1,7 @@
 //! Prices: defaults, what is suggested, and what a provider sets.
 
 use super::{Actor, Event, Refusal, Scope};
-use crate::base::limits::PRICE_PER_MIN_MAX;
+use crate::base::limits::{LEASE_SECONDS_MAX, PRICE_PER_MIN_MAX};
 use crate::base::{Amount, Timestamp, WorkerId};
 use crate::protocol::Gpu;
 use crate::store::workers::{self, Worker};
@@ -83,6 +83,9 @@ pub fn set(
     }
     if min_duration_sec.is_some_and(|min| min < 1) {
         return Err(Refusal::invalid("min_duration_sec must be at least 1"));
+    }
+    if max_duration_sec.is_some_and(|max| max > LEASE_SECONDS_MAX) {
+        return Err(Refusal::invalid(format!("max_duration_sec must be at most {LEASE_SECONDS_MAX}")));
     }
     let (standing_min, standing_max) = duration_limits(&worker);
     if max_duration_sec.unwrap_or(standing_max) < min_duration_sec.unwrap_or(standing_min) {

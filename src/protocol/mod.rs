@@ -5,10 +5,12 @@
 
 mod commands;
 mod messages;
+mod settings;
 mod topic;
 
 pub use commands::{Command, Control, RegisterAck};
 pub use messages::{Block, Gpu, Heartbeat, Message, Mining, Register, ReportedState, Status, parse};
+pub use settings::{Settings, SettingsError};
 pub use topic::{Channel, Topic, TopicError};
 
 use thiserror::Error;

@@ -6,9 +6,9 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use crate::base::{BlockKey, Clock, EthAddress, Prefix, Timestamp};
-use crate::protocol::{Block, Control, Heartbeat, Mining, Register, ReportedState};
+use crate::protocol::{Block, Control, Heartbeat, Mining, Register, ReportedState, Settings};
 use crate::worker::agent::{Agent, Reaction};
-use crate::worker::control::{self, Settings, Wish};
+use crate::worker::control::{self, Wish};
 use crate::worker::session::Event;
 use crate::worker::state::{Input, Orders};
 use crate::worker::wire::Pulse;

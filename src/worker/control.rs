@@ -1,11 +1,7 @@
 //! What operators and owners want of a worker, parsed. What it mines for itself can be changed;
 //! what it mines in a lease is the lease's alone.
 
-use serde_json::{Map, Value};
-
-use crate::base::{EthAddress, Prefix};
-use crate::pow::{Difficulty, Marker};
-use crate::protocol::Control;
+use crate::protocol::{Control, Settings};
 
 /// A control message, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,21 +18,6 @@ pub enum Wish {
     Configure(Settings),
 }
 
-/// What may be changed; what is `None` stays.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// Memory of one hash, fixed from now on.
-    pub difficulty: Option<Difficulty>,
-    /// The owner's address.
-    pub address: Option<EthAddress>,
-    /// The prefix of the owner's keys; an empty one takes it away.
-    pub prefix: Option<Option<Prefix>>,
-    /// What makes a block.
-    pub marker: Option<Marker>,
-    /// Whether the worker is for rent.
-    pub listed: Option<bool>,
-}
-
 /// Parses a control message. An error names what is wrong; nothing of it is done then.
 pub fn understand(control: &Control) -> Result<Wish, String> {
     let (word, settings) = match control {
@@ -48,58 +29,19 @@ pub fn understand(control: &Control) -> Result<Wish, String> {
         "resume" | "start" => Ok(Wish::Resume),
         "restart" => Ok(Wish::Restart),
         "shutdown" => Ok(Wish::Shutdown),
-        "set_config" | "update_config" => parse_settings(settings).map(Wish::Configure),
+        "set_config" | "update_config" => {
+            Settings::parse(settings).map(Wish::Configure).map_err(|error| error.to_string())
+        }
         other => Err(format!("no such control: {other:?}")),
     }
 }
 
-fn parse_settings(settings: &Map<String, Value>) -> Result<Settings, String> {
-    let text = |name: &str| match settings.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(format!("{name}: not a text")),
-    };
-    Ok(Settings {
-        difficulty: settings.get("difficulty").filter(|v| !v.is_null()).map(parse_difficulty).transpose()?,
-        address: text("address")?
-            .filter(|text| !text.is_empty())
-            .map(|text| parsed("address", text))
-            .transpose()?,
-        prefix: match text("prefix")? {
-            None => None,
-            Some("") => Some(None),
-            Some(text) => Some(Some(parsed("prefix", text)?)),
-        },
-        marker: text("block_pattern")?
-            .filter(|text| !text.is_empty())
-            .map(|text| parsed("block_pattern", text))
-            .transpose()?,
-        listed: match text("state")? {
-            None => None,
-            Some("AVAILABLE") => Some(true),
-            Some("SELF_MINING") => Some(false),
-            Some(other) => return Err(format!("state: neither AVAILABLE nor SELF_MINING: {other:?}")),
-        },
-    })
-}
-
-fn parse_difficulty(value: &Value) -> Result<Difficulty, String> {
-    let number = match value {
-        Value::String(text) => text.trim().parse().ok(),
-        number => number.as_u64(),
-    };
-    let kib = number.and_then(|kib| u32::try_from(kib).ok()).ok_or("difficulty: not a count")?;
-    Difficulty::new(kib).map_err(|error| format!("difficulty: {error}"))
-}
-
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|error| format!("{name}: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use serde_json::json;
+    use crate::pow::Difficulty;
 
     fn understood(json: Value) -> Result<Wish, String> {
         understand(&serde_json::from_value(json).unwrap())

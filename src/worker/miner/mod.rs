@@ -12,7 +12,7 @@ use super::agent::{Agent, Reaction};
 use super::blocks::Blocks;
 use super::board::{Board, Rates};
 use super::config::{Config, WorkerError};
-use super::control::{self, Settings, Wish};
+use super::control::{self, Wish};
 use super::difficulty::Follower;
 use super::hardware;
 use super::hashing::{Happening, Hashing, Own};
@@ -25,7 +25,7 @@ use crate::base::thread::{self, Death, Deathwatch};
 use crate::base::{Clock, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::chain::Client;
 use crate::pow::{Backend, Difficulty, Found, Salt, xuni_open};
-use crate::protocol::{Block, Control, Gpu, Register};
+use crate::protocol::{Block, Control, Gpu, Register, Settings};
 
 /// How often the lease's end is looked at.
 const TICK: Duration = Duration::from_millis(200);
