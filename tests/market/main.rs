@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod blocks;
 mod closed;
 mod deltas;
@@ -20,4 +21,5 @@ mod pages;
 mod races;
 mod sessions;
 mod strangers;
+mod topics;
 mod wallets;
