@@ -11,9 +11,9 @@ use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::auth::worker_tokens::{self, TokenRow};
 use crate::auth::{Caller, Session, keys};
-use crate::base::limits::TEXT_BYTES_MAX;
+use crate::base::limits::{TEXT_BYTES_MAX, UNSEEN_WORKERS_MAX};
 use crate::base::{AccountId, Timestamp, WorkerId};
-use crate::market::Actor;
+use crate::market::{self, Actor};
 use crate::store::{accounts, workers};
 
 const OF_ACCOUNT: Parameter = Parameter {
@@ -264,6 +264,7 @@ fn issue_token(api: &Api, call: &Call<'_>) -> Answer {
         let is_unseen = workers::get(scope, &worker)?.is_none();
         if is_unseen {
             refuse_anothers_name(scope, issuer.as_ref(), &worker)?;
+            refuse_hoarding(scope, issuer.as_ref(), &worker)?;
         }
         let token = worker_tokens::issue(scope, &worker, issuer.as_ref(), now)?;
         // Whoever took the name before an administrator gave it away does not come in with it any more.
@@ -314,10 +315,28 @@ fn refuse_anothers_name(
     issuer: Option<&AccountId>,
     id: &WorkerId,
 ) -> Result<(), ApiError> {
-    if accounts::get(connection, &id.account())?.is_none_or(|account| Some(&account.account_id) == issuer) {
+    let bearer = market::workers::check_name(connection, id)?;
+    if bearer.is_none_or(|account| Some(&account.account_id) == issuer) {
         return Ok(());
     }
     Err(ApiError::new(409, format!("{id} is the name of an account; choose another id for the worker")))
+}
+
+/// Names are taken for rigs that are on their way, not to keep others from them.
+fn refuse_hoarding(
+    connection: &Connection,
+    issuer: Option<&AccountId>,
+    id: &WorkerId,
+) -> Result<(), ApiError> {
+    let Some(account) = issuer else { return Ok(()) };
+    let has_it = worker_tokens::issuer(connection, id)?.is_some();
+    if has_it || worker_tokens::count_unseen(connection, account)? < UNSEEN_WORKERS_MAX {
+        return Ok(());
+    }
+    let text = format!(
+        "{UNSEEN_WORKERS_MAX} of your workers have tokens and were never seen: connect or revoke some first"
+    );
+    Err(ApiError::new(409, text))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use crate::api::testing::{ADMIN, House};
 use crate::auth::eth::Wallet;
+use crate::base::limits::UNSEEN_WORKERS_MAX;
 
 #[test]
 fn keys_are_listed_and_revoked_by_their_account_alone() {
@@ -58,6 +59,13 @@ fn the_id_of_a_worker_never_seen_is_for_whoever_takes_it_first() {
     assert_eq!(take(&bob, "alice"), 403, "an account bears the id");
     assert_eq!(take(&alice, "alice"), 200, "its own");
     assert_eq!(take(&bob, "platform-treasury"), 403);
+    for reserved in ["_admin", "_outside", "_rig"] {
+        for key in [&bob, ADMIN] {
+            assert_ne!(take(key, reserved), 200, "{reserved}: no worker can register under it");
+        }
+    }
+    let renter = house.account("renter", "consumer");
+    assert_eq!(take(&renter, "renter"), 400, "nor under a renter's name");
     let squat = house.post("/api/auth/register", &json!({ "account_id": "new-rig", "role": "provider" }));
     assert_eq!((squat.status, squat.detail().as_str()), (400, "Account 'new-rig' already exists"));
     assert_eq!(take(ADMIN, "new-rig"), 200);
@@ -99,4 +107,33 @@ fn who_gave_a_worker_its_token_manages_it_until_its_wallet_signs_in() {
     house.worker("rig-a", Some(&wallet));
     assert_eq!(price(&alice, "rig-a"), 403, "nor when it registers anew");
     assert_eq!(price(&alice, "rig-b"), 200);
+}
+
+#[test]
+fn an_account_takes_so_many_names_and_no_more() {
+    let house = House::closed();
+    let (alice, bob) = (house.account("alice", "provider"), house.account("bob", "provider"));
+    // Rates are another test's.
+    let wait = || house.clock.advance(std::time::Duration::from_secs(1));
+    let take = |key: &str, number: i64| {
+        wait();
+        house.post_as(key, &format!("/api/workers/rig-{number}/tokens"), &json!({}))
+    };
+    for number in 0..UNSEEN_WORKERS_MAX {
+        assert_eq!(take(&alice, number).status, 200);
+    }
+    let refused = take(&alice, 1000);
+    assert_eq!(refused.status, 409);
+    assert!(refused.detail().contains("never seen"), "{refused:?}");
+    assert_eq!(take(&alice, 0).status, 200, "another token of the same name");
+    assert_eq!(take(&bob, 1000).status, 200, "another account");
+    house.worker("rig-0", None);
+    assert_eq!(take(&alice, 1001).status, 200, "one has come");
+    assert_eq!(take(&alice, 1002).status, 409);
+    let tokens = house.get_as(&alice, "/api/workers/rig-1/tokens").json();
+    let token = format!("/api/workers/rig-1/tokens/{}", tokens["tokens"][0]["token_id"]);
+    assert_eq!(house.send("DELETE", &token, &[("X-API-Key", &alice)], "").status, 200);
+    assert_eq!(take(&alice, 1002).status, 200, "one was given up");
+    assert_eq!(take(&bob, 1).status, 200, "and is free for others");
+    assert_eq!(take(ADMIN, 1003).status, 200);
 }

@@ -71,6 +71,21 @@ pub fn list(conn: &Connection, worker: &WorkerId) -> Result<Vec<TokenRow>, AuthE
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// How many names of workers never seen `account` holds by its tokens. Those that were revoked hold none
+/// and are forgotten here.
+pub fn count_unseen(conn: &Connection, account: &AccountId) -> Result<i64, AuthError> {
+    let mut forget = conn.prepare_cached(
+        "DELETE FROM worker_tokens WHERE issued_by = ?1 AND revoked_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.worker_id = worker_tokens.worker_id)",
+    )?;
+    forget.execute([account])?;
+    let mut query = conn.prepare_cached(
+        "SELECT count(DISTINCT worker_id) FROM worker_tokens WHERE issued_by = ?1
+           AND NOT EXISTS (SELECT 1 FROM workers WHERE workers.worker_id = worker_tokens.worker_id)",
+    )?;
+    Ok(query.query_row([account], |row| row.get(0))?)
+}
+
 /// The account that issued the oldest of `worker`'s tokens that are good; `None` when an administrator
 /// has, or nobody.
 pub fn issuer(conn: &Connection, worker: &WorkerId) -> rusqlite::Result<Option<AccountId>> {

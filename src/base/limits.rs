@@ -255,6 +255,9 @@ pub const AGENT_CHARACTERS_MAX: usize = 200;
 pub const API_KEYS_MAX: i64 = 1000;
 /// Tokens of one worker: one in use, one being rolled out, and room to forget some.
 pub const WORKER_TOKENS_MAX: i64 = 8;
+/// Names of workers never seen that one account may have taken with tokens: the rigs of a farm that are
+/// being set up. A further one is refused until some of them have come, or their tokens are revoked.
+pub const UNSEEN_WORKERS_MAX: i64 = 256;
 /// A file that holds a secret.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024;
 /// Characters of an administrator's key chosen by hand; one made here has 32.

@@ -1,5 +1,7 @@
 //! Workers: registration, states, listing, coming and going.
 
+use rusqlite::Connection;
+
 use crate::auth::worker_tokens;
 use crate::base::{Timestamp, WorkerId};
 use crate::fleet::Live;
@@ -191,16 +193,23 @@ fn acknowledge(scope: &mut Scope<'_>, id: &WorkerId, ack: RegisterAck) {
 }
 
 fn open_provider_account(scope: &mut Scope<'_>, register: &Register, now: Timestamp) -> Result<(), Refusal> {
+    if check_name(scope, &register.worker_id)?.is_some() {
+        return Ok(());
+    }
     let id = register.worker_id.account();
+    let account = Account::empty(id, Role::Provider, Origin::Worker, register.eth_address, now);
+    Ok(accounts::insert(scope, &account)?)
+}
+
+/// Refuses a name that no worker can register under: the platform's own, and those of renters. Answers
+/// the account that bears it.
+pub fn check_name(connection: &Connection, id: &WorkerId) -> Result<Option<Account>, Refusal> {
+    let id = id.account();
     ledger::refuse_reserved(&id)?;
-    match accounts::get(scope, &id)? {
-        Some(account) if account.role == Role::Provider => Ok(()),
-        Some(_) => {
+    match accounts::get(connection, &id)? {
+        Some(account) if account.role != Role::Provider => {
             Err(Refusal::invalid(format!("the id {id} belongs to a renter's account; choose another")))
         }
-        None => {
-            let account = Account::empty(id, Role::Provider, Origin::Worker, register.eth_address, now);
-            Ok(accounts::insert(scope, &account)?)
-        }
+        account => Ok(account),
     }
 }
