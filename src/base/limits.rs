@@ -146,6 +146,10 @@ pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
 /// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
 pub const MQTT_UNRELEASED_MAX: usize = 64;
+/// Log lines of one kind about refused clients, at once; further ones are counted.
+pub const MQTT_COMPLAINTS_AT_ONCE: u32 = 10;
+/// Then one such line in this time.
+pub const MQTT_COMPLAINT_EVERY: Duration = Duration::from_secs(5);
 /// Publishes handed to `ingest` and not yet taken; when full the gate waits (back-pressure).
 pub const INGEST_QUEUED_MAX: usize = 4096;
 

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rumqttd::protocol::v4::{self, V4};
-use rumqttd::protocol::{Connect, Error, LastWill, Login, Packet, Protocol, PubAck, PubAckReason};
+use rumqttd::protocol::{Connect, Error, LastWill, Login, Packet, Protocol, PubAck, PubAckReason, QoS};
 
 use super::Identity;
+use super::complaints::{Kind, Shown};
 use super::outgoing::{self, Outgoing};
 use super::registry::{Client, Denied, Will};
 use super::rules;
 use super::server::Shared;
 use super::session::{Session, Stop, unreadable};
+use crate::base::WorkerId;
 use crate::base::limits::{MQTT_MESSAGES_PER_SECOND, MQTT_PACKET_BYTES_MAX};
 
 /// CONNACK codes of MQTT 3.1.1, section 3.2.2.3.
@@ -228,26 +230,41 @@ fn admit(
         id if id.is_empty() && connect.clean_session => format!("auto-{}", uuid::Uuid::new_v4()),
         id => id,
     };
+    let refused = |kind, why: &str| {
+        shared.complaints.say(kind, format_args!("client {}: refused: {why}", Shown(id.as_bytes())));
+    };
     if !rules::is_client_id(&id) {
+        refused(Kind::Id, "not a client id: 1 to 160 visible ASCII characters");
         return Err(BAD_CLIENT_ID);
     }
     let identity = match &shared.credentials {
         None => Identity::Anyone,
-        Some(credentials) => login
-            .and_then(|login| credentials.check(&login.username, &login.password))
-            .ok_or(NOT_AUTHORISED)?,
+        Some(credentials) => {
+            let known = login.as_ref().map(|login| credentials.check(&login.username, &login.password));
+            known.flatten().ok_or_else(|| {
+                refused(Kind::Login, &unknown_login(login.as_ref()));
+                NOT_AUTHORISED
+            })?
+        }
     };
     if let Some(will) = &will {
-        rules::publish_route(&identity, &will.topic).map_err(|_| NOT_AUTHORISED)?;
+        rules::publish_route(&identity, &will.topic).map_err(|why| {
+            refused(Kind::Publish, &format!("its will on {}: {why}", Shown(&will.topic)));
+            NOT_AUTHORISED
+        })?;
     }
     let will = will.map(|will| Will {
         topic: Bytes::copy_from_slice(&will.topic),
         payload: Bytes::copy_from_slice(&will.message),
         retain: will.retain,
+        is_qos_0: will.qos == QoS::AtMostOnce,
     });
     let (client, old) = shared.registry.connect(&id, identity, will).map_err(|denied| match denied {
         Denied::Full => UNAVAILABLE,
-        Denied::Taken => BAD_CLIENT_ID,
+        Denied::Taken => {
+            refused(Kind::Id, "the client id is in use by another login");
+            BAD_CLIENT_ID
+        }
     })?;
     if let Some(old) = old {
         // Before anything that the new connection says.
@@ -257,4 +274,18 @@ fn admit(
         shared.publisher.wake(old.wake_group());
     }
     Ok((client, connect.keep_alive))
+}
+
+/// Why a login is refused. The user's name is only told where it cannot be a secret in the wrong place.
+fn unknown_login(login: Option<&Login>) -> String {
+    match login {
+        None => "it gave no user name and password".to_owned(),
+        Some(login) => match login.username.parse::<WorkerId>() {
+            Ok(worker) if !login.password.is_empty() && !rules::may_be_secret(worker.as_str()) => {
+                format!("no valid token of worker {worker}")
+            }
+            Ok(_) => "no valid token of the worker that it names".to_owned(),
+            Err(_) => "its user name is no worker's id".to_owned(),
+        },
+    }
 }

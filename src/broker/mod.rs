@@ -15,6 +15,7 @@
 //! Sessions end with their connection (CONNACK always says "no session present").
 //! The crate logs an error for every odd packet under the target `rumqttd`: filter that target out.
 
+mod complaints;
 mod gate;
 mod outgoing;
 mod publisher;

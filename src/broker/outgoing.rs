@@ -7,10 +7,26 @@
 use std::collections::VecDeque;
 
 use bytes::{BufMut, BytesMut};
-use rumqttd::protocol::v4::V4;
-use rumqttd::protocol::{Error, Packet, Protocol};
+use rumqttd::protocol::v4::{self, V4};
+use rumqttd::protocol::{Error, Packet, Protocol, Publish};
 
 use super::publisher::WAKE_TOPIC;
+
+/// The bit of a repetition in a PUBLISH's first byte. No message that the gate passes on is one, and the
+/// library forgets a message's QoS but keeps this bit: between the gate's two sides it marks QoS 0.
+pub(super) const DUP: u8 = 0b1000;
+
+/// A message to pass on that was sent with QoS 0.
+pub(super) fn marked_qos_0(topic: &[u8], payload: &[u8], retain: bool) -> Publish {
+    let topic_bytes = u16::try_from(topic.len()).expect("a topic has few bytes");
+    let mut bytes = BytesMut::with_capacity(5 + topic.len() + payload.len());
+    bytes.put_u8(0x30 | DUP | u8::from(retain));
+    bytes.put_u16(0);
+    bytes.put_u16(topic_bytes);
+    bytes.put_slice(topic);
+    bytes.put_slice(payload);
+    Publish::deserialize(bytes.freeze())
+}
 
 /// An answer of the gate's own.
 #[derive(Debug)]
@@ -111,22 +127,35 @@ impl Outgoing {
                 if evicted {
                     return Err(ENDED);
                 }
-                let is_wake = publish.topic.starts_with(WAKE_TOPIC.as_bytes());
-                V4.write(Packet::Publish(publish, None), buffer)?;
-                // The library keeps these two to itself, so they are read from what it wrote.
-                let (qos, packet_id) = delivery(&buffer[before..]).ok_or(ENDED)?;
-                if qos > 0 {
-                    // A wake-up that a wildcard caught is as good as acknowledged.
-                    self.unacked.push_back((packet_id, is_wake));
-                }
-                if is_wake {
-                    buffer.truncate(before);
-                }
+                self.write_publish(publish, buffer)?;
             }
             Packet::PubAck(ack, _) => write_answer(&Answer::PubAck(ack.pkid), buffer),
             _ => return Err(ENDED),
         }
         Ok(buffer.len() - before)
+    }
+
+    /// Writes a message with the lower of the QoS it was sent with and that of the subscription, which
+    /// the library has put into it.
+    fn write_publish(&mut self, publish: Publish, buffer: &mut BytesMut) -> Result<(), Error> {
+        let before = buffer.len();
+        let is_wake = publish.topic.starts_with(WAKE_TOPIC.as_bytes());
+        let plain = Publish::new(publish.topic.clone(), publish.payload.clone(), publish.retain);
+        V4.write(Packet::Publish(publish, None), buffer)?;
+        // The library keeps these to itself, so they are read from what it wrote.
+        let (qos, packet_id) = delivery(&buffer[before..]).ok_or(ENDED)?;
+        let was_qos_0 = buffer[before] & DUP != 0;
+        if qos > 0 {
+            // What the client does not see, or sees without its packet id, is as good as acknowledged.
+            self.unacked.push_back((packet_id, is_wake || was_qos_0));
+        }
+        if is_wake || was_qos_0 {
+            buffer.truncate(before);
+        }
+        if was_qos_0 && !is_wake {
+            V4.write(Packet::Publish(plain, None), buffer)?;
+        }
+        Ok(())
     }
 }
 
@@ -168,9 +197,8 @@ fn write_answer(answer: &Answer, buffer: &mut BytesMut) {
         Answer::PubComp(id) => short(0x70, *id, buffer),
         Answer::UnsubAck(id) => short(0xb0, *id, buffer),
         Answer::SubAck(id, codes) => {
-            let length = u8::try_from(2 + codes.len()).expect("a SUBSCRIBE has few filters");
-            assert!(length < 0x80, "one byte of remaining length");
-            buffer.put_slice(&[0x90, length]);
+            buffer.put_u8(0x90);
+            v4::write_remaining_length(buffer, 2 + codes.len()).expect("a code is less than its filter");
             buffer.put_u16(*id);
             buffer.put_slice(codes);
         }
@@ -233,6 +261,18 @@ mod tests {
         assert_eq!(outgoing.acknowledged_in_order(), Some(1));
         assert!(buffer.is_empty());
         assert!(outgoing.write(publish("gate wake/3", 0), true, &mut buffer).is_err());
+    }
+
+    #[test]
+    fn a_message_of_qos_0_is_written_as_one_and_acknowledged_by_the_gate() {
+        let mut outgoing = Outgoing::default();
+        let mut buffer = BytesMut::new();
+        let mut raw = BytesMut::from(&[0x32 | DUP, 6, 0, 1, b't', 0, 7, b'x'][..]);
+        outgoing.write(V4.read_mut(&mut raw, 1000).unwrap(), false, &mut buffer).unwrap();
+        outgoing.write(Packet::Publish(marked_qos_0(b"t", b"x", true), None), false, &mut buffer).unwrap();
+        assert_eq!(&buffer[..], [0x30, 4, 0, 1, b't', b'x', 0x31, 4, 0, 1, b't', b'x']);
+        assert_eq!(outgoing.acknowledged_in_order(), Some(7));
+        assert_eq!(outgoing.acknowledged_in_order(), None);
     }
 
     #[test]

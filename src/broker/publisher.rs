@@ -28,16 +28,16 @@ impl Publisher {
         Publisher(Arc::new(Mutex::new(link)))
     }
 
-    /// Sends `payload` to the topic's subscribers, at the QoS of each subscription. Waits when the
-    /// router is busy; what is said after the broker stopped is dropped.
+    /// Sends `payload` to the topic's subscribers with QoS 1, or that of the subscription. Waits when
+    /// the router is busy; what is said after the broker stopped is dropped.
     pub fn publish(&self, topic: &Topic, payload: Vec<u8>, retain: bool) {
-        self.relay(topic.to_string().into(), payload.into(), retain);
+        self.relay(Publish::new(Bytes::from(topic.to_string()), payload.into(), retain));
     }
 
-    pub(super) fn relay(&self, topic: Bytes, payload: Bytes, retain: bool) {
-        // QoS 0 towards the library, which owes no acknowledgement for it; it delivers at the QoS of
-        // the subscription whatever the publisher's is.
-        self.send(Packet::Publish(Publish::new(topic, payload, retain), None));
+    /// Sends a message whose QoS is 1 unless it is marked. Towards the library it is QoS 0, which owes
+    /// no acknowledgement for it.
+    pub(super) fn relay(&self, message: Publish) {
+        self.send(Packet::Publish(message, None));
     }
 
     /// Ends the connections that logged in as `worker`; whoever has a valid token may come again.
@@ -48,7 +48,7 @@ impl Publisher {
     }
 
     pub(super) fn wake(&self, group: u32) {
-        self.relay(wake_topic(group).into(), Bytes::from_static(b"-"), false);
+        self.relay(Publish::new(Bytes::from(wake_topic(group)), Bytes::from_static(b"-"), false));
     }
 
     pub(super) fn close(&self) {

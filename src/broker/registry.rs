@@ -9,8 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use rumqttd::protocol::Publish;
 
 use super::Identity;
+use super::outgoing::marked_qos_0;
 use super::publisher::WAKE_GROUPS;
 use crate::base::WorkerId;
 use crate::base::limits::{
@@ -24,6 +26,18 @@ pub(super) struct Will {
     pub(super) topic: Bytes,
     pub(super) payload: Bytes,
     pub(super) retain: bool,
+    pub(super) is_qos_0: bool,
+}
+
+impl Will {
+    /// The message to pass on.
+    pub(super) fn message(self) -> Publish {
+        if self.is_qos_0 {
+            marked_qos_0(&self.topic, &self.payload, self.retain)
+        } else {
+            Publish::new(self.topic, self.payload, self.retain)
+        }
+    }
 }
 
 /// One connected client, shared by its gate and the table.

@@ -27,6 +27,11 @@ pub(super) fn is_client_id(id: &str) -> bool {
     (1..=MQTT_CLIENT_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// Whether a name may be a token that somebody put into the wrong field: 32 hexadecimal digits or more.
+pub(super) fn may_be_secret(name: &str) -> bool {
+    name.len() >= 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// Where a publish of `identity` on `topic` goes, or why it ends the connection.
 pub(super) fn publish_route(identity: &Identity, topic: &[u8]) -> Result<Route, &'static str> {
     let text = std::str::from_utf8(topic).map_err(|_| "a topic that is not text")?;
@@ -53,10 +58,18 @@ pub(super) enum Subscription {
     Other,
 }
 
-/// Whether `identity` may subscribe to `filter`, or why this ends the connection.
+/// Whether `filter` is one at all; what is not ends the connection (MQTT 3.1.1, section 4.7).
+pub(super) fn check_filter(filter: &str) -> Result<(), &'static str> {
+    if filter.is_empty() || filter.contains('\0') {
+        return Err("a filter that is empty or holds a null character");
+    }
+    has_wildcards_in_place(filter).then_some(()).ok_or("a filter with a wildcard out of place")
+}
+
+/// Whether `identity` may subscribe to `filter`, or why it is refused.
 pub(super) fn subscription(identity: &Identity, filter: &str) -> Result<Subscription, &'static str> {
-    if !is_sane(filter, true) || !has_wildcards_in_place(filter) {
-        return Err("a filter beyond our alphabet, limits or forms");
+    if !is_sane(filter, true) {
+        return Err("a filter beyond our alphabet or limits");
     }
     let commands = filter.parse::<Topic>().ok().filter(|topic| !topic.channel.is_from_worker());
     match (identity, commands) {
@@ -131,10 +144,15 @@ mod tests {
             assert!(publish_route(&Identity::Anyone, bad.as_bytes()).is_err(), "{bad:?}");
         }
         assert!(publish_route(&Identity::Anyone, b"\xff\xfe").is_err());
-        for bad in ["", "$share/g/x", "$SYS/#", "a#", "a/#/b", "a+/b", "é", "##", &long, &deep] {
+        for bad in ["$share/g/x", "$SYS/#", "é", "a b", &long, &deep] {
+            assert!(check_filter(bad).is_ok(), "{bad:?}");
             assert!(subscription(&Identity::Anyone, bad).is_err(), "{bad:?}");
         }
+        for bad in ["", "a#", "a/#/b", "a+/b", "##", "a\0"] {
+            assert!(check_filter(bad).is_err(), "{bad:?}");
+        }
         for good in ["#", "+", "+/a/#", "/a", "a//b", "xenminer/+/heartbeat"] {
+            assert!(check_filter(good).is_ok(), "{good}");
             assert!(subscription(&Identity::Anyone, good).is_ok(), "{good}");
         }
     }

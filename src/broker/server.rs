@@ -17,6 +17,7 @@ use rumqttd::{
 };
 use tokio::sync::oneshot;
 
+use super::complaints::Complaints;
 use super::gate::Gate;
 use super::publisher::Publisher;
 use super::registry::{Clients, Registry};
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) credentials: Option<Arc<dyn Credentials>>,
     pub(super) rate_limited: bool,
     pub(super) sockets_max: usize,
+    pub(super) complaints: Complaints,
     inbound: Sender<Inbound>,
     stopping: Arc<AtomicBool>,
 }
@@ -121,6 +123,7 @@ impl Broker {
             credentials: (!config.open).then_some(credentials),
             rate_limited: config.rate_limited,
             sockets_max,
+            complaints: Complaints::default(),
             inbound,
             stopping: stopping.clone(),
         });

@@ -12,7 +12,8 @@ use rumqttd::protocol::{
     Subscribe, Unsubscribe,
 };
 
-use super::outgoing::{self, Answer, Outgoing};
+use super::complaints::{Kind, Shown};
+use super::outgoing::{self, Answer, DUP, Outgoing};
 use super::publisher::wake_topic;
 use super::registry::{Client, Will};
 use super::rules::{self, Route};
@@ -25,9 +26,8 @@ use crate::base::limits::{
 };
 use crate::protocol::{Channel, Topic};
 
-/// First byte of a PUBLISH: its type, and the bit of a repetition.
+/// The type of a PUBLISH, in the high half of its first byte.
 const PUBLISH: u8 = 3;
-const DUP: u8 = 0b1000;
 
 /// Topics that a connection remembers having checked: a worker has four.
 const ROUTES_KEPT: usize = 8;
@@ -127,8 +127,11 @@ impl Session {
         }
         let (qos, pkid) = outgoing::delivery(&stream[..frame.frame_length()]).unwrap_or_default();
         if frame.byte1 >> 4 == PUBLISH {
-            // A repetition is new to those that it is relayed to.
-            stream[0] &= !DUP;
+            if qos == 0 && frame.byte1 & DUP != 0 {
+                return Err("a repetition with QoS 0".into());
+            }
+            // A repetition is new to those that it is relayed to; from here on the bit says QoS 0.
+            stream[0] = if qos == 0 { frame.byte1 | DUP } else { frame.byte1 & !DUP };
         }
         let answer = match V4.read_mut(stream, MQTT_PACKET_BYTES_MAX).map_err(unreadable)? {
             Packet::Publish(publish, _) => return self.publish(shared, outgoing, publish, qos, pkid),
@@ -176,6 +179,12 @@ impl Session {
             return Err("packet id 0".into());
         }
         let asked = self.subscriptions.ask(&self.client.identity, &shared.registry, subscribe.filters)?;
+        if let Some((filter, why)) = &asked.refused {
+            let client = Shown(self.client.id.as_bytes());
+            let filter = Shown(filter.as_bytes());
+            let what = format_args!("client {client}: may not subscribe to {filter}: {why}");
+            shared.complaints.say(Kind::Subscribe, what);
+        }
         for worker in &asked.workers {
             self.act_for(shared, worker)?;
         }
@@ -240,9 +249,23 @@ impl Session {
         if let Some((text, known)) = self.routes.iter().find(|(text, _)| text == topic) {
             return Ok((text.clone(), known.clone()));
         }
-        let route = rules::publish_route(&self.client.identity, topic)?;
-        if let Route::Ingest(of_worker) = &route {
-            self.act_for(shared, &of_worker.worker)?;
+        let complain = |kind, why: &str| {
+            let (client, topic) = (Shown(self.client.id.as_bytes()), Shown(topic));
+            shared.complaints.say(kind, format_args!("client {client}: publish on {topic}: {why}"));
+        };
+        let route = match rules::publish_route(&self.client.identity, topic) {
+            Ok(route) => route,
+            Err(why) => {
+                complain(Kind::Publish, why);
+                return Err(why.into());
+            }
+        };
+        match &route {
+            Route::Ingest(of_worker) => self.act_for(shared, &of_worker.worker)?,
+            Route::Relay if topic.starts_with(b"xenminer/") => {
+                complain(Kind::Id, "only relayed, for it holds no valid worker id and channel");
+            }
+            Route::Relay => {}
         }
         let known = Known { route: Arc::new(route), relayed: shared.registry.admit_topic(topic) };
         let entry = (Bytes::copy_from_slice(topic), known);
@@ -303,7 +326,7 @@ impl Shared {
         }
         let may_retain = !will.retain || self.registry.retain(&will.topic, will.payload.len());
         if may_retain && self.registry.admit_topic(&will.topic) {
-            self.publisher.relay(will.topic, will.payload, will.retain);
+            self.publisher.relay(will.message());
         }
     }
 }

@@ -25,32 +25,30 @@ pub(super) struct Asked {
     pub(super) codes: Vec<u8>,
     /// Workers whose commands the client now takes.
     pub(super) workers: Vec<WorkerId>,
+    /// The first filter that was refused, and why.
+    pub(super) refused: Option<(String, &'static str)>,
 }
 
 impl Subscriptions {
-    /// Judges the filters of a SUBSCRIBE; `Err` ends the connection.
+    /// Judges the filters of a SUBSCRIBE, each for itself; `Err` ends the connection.
     pub(super) fn ask(
         &mut self,
         identity: &Identity,
         registry: &Registry,
         asked: Vec<Filter>,
     ) -> Result<Asked, &'static str> {
-        if asked.len() > MQTT_SUBSCRIPTIONS_MAX {
-            return Err("too many filters in one SUBSCRIBE");
-        }
-        let mut granted = Asked { filters: Vec::new(), codes: Vec::new(), workers: Vec::new() };
+        let mut granted =
+            Asked { filters: Vec::new(), codes: Vec::new(), workers: Vec::new(), refused: None };
         for mut filter in asked {
-            let kind = rules::subscription(identity, &filter.path)?;
-            let is_new = !self.0.contains(&filter.path);
-            let is_commands = matches!(kind, Subscription::Commands(_));
-            // Over a limit, or never to be forgotten by the library and too many: refused alone.
-            if is_new
-                && (self.0.len() >= MQTT_SUBSCRIPTIONS_MAX
-                    || !registry.admit_filter(&filter.path, is_commands))
-            {
-                granted.codes.push(REFUSED);
-                continue;
-            }
+            rules::check_filter(&filter.path)?;
+            let kind = match self.judge(identity, registry, &filter.path, granted.filters.len()) {
+                Ok(kind) => kind,
+                Err(why) => {
+                    granted.codes.push(REFUSED);
+                    granted.refused.get_or_insert((filter.path, why));
+                    continue;
+                }
+            };
             if filter.qos == QoS::ExactlyOnce {
                 filter.qos = QoS::AtLeastOnce;
             }
@@ -62,6 +60,30 @@ impl Subscriptions {
             granted.filters.push(filter);
         }
         Ok(granted)
+    }
+
+    /// Whether one filter is granted, or why it is not.
+    fn judge(
+        &self,
+        identity: &Identity,
+        registry: &Registry,
+        filter: &str,
+        granted: usize,
+    ) -> Result<Subscription, &'static str> {
+        let kind = rules::subscription(identity, filter)?;
+        if granted >= MQTT_SUBSCRIPTIONS_MAX {
+            return Err("too many filters in one SUBSCRIBE");
+        }
+        if !self.0.contains(filter) {
+            if self.0.len() >= MQTT_SUBSCRIPTIONS_MAX {
+                return Err("too many filters of one client");
+            }
+            // The library never forgets one.
+            if !registry.admit_filter(filter, matches!(kind, Subscription::Commands(_))) {
+                return Err("too many filters in the life of this process");
+            }
+        }
+        Ok(kind)
     }
 
     /// Forgets `filters`; returns those that were there, each once.

@@ -239,6 +239,43 @@ fn every_acknowledgement_comes_in_order_and_once() {
 }
 
 #[test]
+fn a_message_is_delivered_with_the_lower_of_the_two_qos() {
+    let house = Harness::open();
+    let mut writer = house.connect("writer");
+    let mut readers = [0, 1].map(|qos| {
+        let mut reader = house.connect(&format!("reader-{qos}"));
+        assert_eq!(reader.subscribe("mixed/#", qos), Some(qos));
+        reader
+    });
+    for sent in [0, 1, 2] {
+        writer.send(&publish(b"mixed/a", &[b'0' + sent], sent, 1, false));
+        for (granted, reader) in (0..).zip(&mut readers) {
+            let received = reader.read().unwrap();
+            assert_eq!(received.first, 0x30 | sent.min(granted) << 1, "sent {sent}, granted {granted}");
+            assert_eq!(received.publish(), ("mixed/a".to_owned(), vec![b'0' + sent]));
+            if received.first & 0b110 != 0 {
+                reader.send(&packet(0x40, &received.id().to_be_bytes()));
+            }
+        }
+        if sent > 0 {
+            assert!(writer.read().is_some());
+        }
+    }
+    let [_, reader] = &mut readers;
+    // More than the library lets wait for an acknowledgement: none is due for these.
+    for number in 0..300 {
+        writer.send(&publish(b"mixed/many", format!("{number}").as_bytes(), 0, 0, false));
+        let received = reader.read().unwrap();
+        assert_eq!((received.first, received.publish().1), (0x30, format!("{number}").into_bytes()));
+    }
+    writer.send(&publish(b"mixed/kept", b"k", 0, 0, true));
+    assert_eq!(reader.read().unwrap().first, 0x30);
+    let mut late = house.connect("late");
+    assert_eq!(late.subscribe("mixed/kept", 1), Some(1));
+    assert_eq!(late.read().unwrap().first, 0x31, "retained");
+}
+
+#[test]
 fn a_qos_2_message_reaches_ingest_once() {
     let house = Harness::open();
     let mut client = house.connect("rig");

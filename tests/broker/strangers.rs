@@ -36,7 +36,7 @@ fn what_kills_the_library_alone_harms_nobody_behind_the_gate() {
     let lasting = Connect { clean: false, ..Connect::new("lasting") };
     for filter in ["$share/g/probe/topic", "$SYS/#", "$queue/x"] {
         let mut member = RawClient::connect(house.addr(), &lasting);
-        assert_eq!(member.subscribe(filter, 1), None, "{filter}");
+        assert_eq!(member.subscribe(filter, 1), Some(0x80), "{filter}");
     }
     let mut member = RawClient::connect(house.addr(), &lasting);
     assert_eq!(member.subscribe("probe/#", 1), Some(1));
@@ -117,7 +117,8 @@ fn the_closed_mode_knows_who_may_do_what() {
     }
     for filter in ["#", "xenminer/#", "xenminer/other/task", "xenminer/+/task", "xenminer/rig/heartbeat"] {
         let mut client = RawClient::connect(addr, &connect("spy", rig));
-        assert_eq!(client.subscribe(filter, 1), None, "{filter}");
+        assert_eq!(client.subscribe(filter, 1), Some(0x80), "{filter}");
+        assert!(client.ping(), "{filter} is refused alone");
     }
     for topic in ["xenminer/other/heartbeat", "xenminer/rig/task", "free/topic", "xenminer/rig/else"] {
         let mut client = RawClient::connect(addr, &connect("spy", rig));
@@ -131,7 +132,38 @@ fn the_closed_mode_knows_who_may_do_what() {
     reader.send(&publish(b"xenminer/rig/heartbeat", b"{}", 1, 2, false));
     assert_eq!(reader.read(), None, "administrators publish nothing");
     let mut reader = RawClient::connect(addr, &connect("console", admin));
-    assert_eq!(reader.subscribe("#", 1), None);
+    assert_eq!(reader.subscribe("#", 1), Some(0x80));
+}
+
+#[test]
+fn a_refused_filter_is_refused_alone() {
+    let house = Harness::closed();
+    let login = Some(("rig", "token-of-rig"));
+    let mut rig = RawClient::connect(house.addr(), &Connect { login, ..Connect::new("rig") });
+    let filters = ["xenminer/rig/task", "xenminer/other/task", "$share/g/x", "é", "xenminer/rig/control"];
+    let wanted: Vec<u8> =
+        filters.iter().flat_map(|filter| [field(filter.as_bytes()), vec![1]].concat()).collect();
+    rig.send(&packet(0x82, &[&[0, 3][..], &wanted].concat()));
+    let answer = rig.read().expect("an answer");
+    assert_eq!((answer.first, answer.body), (0x90, vec![0, 3, 1, 0x80, 0x80, 0x80, 1]));
+    house.broker.publisher().publish(&"xenminer/rig/control".parse().unwrap(), b"go".to_vec(), false);
+    assert_eq!(rig.read().unwrap().publish().1, b"go");
+}
+
+#[test]
+fn filters_beyond_the_limit_are_refused_one_by_one() {
+    let house = Harness::open();
+    let mut client = house.connect("greedy");
+    let filters: Vec<u8> =
+        (0..200).flat_map(|n| [field(format!("f/{n}").as_bytes()), vec![0]].concat()).collect();
+    client.send(&packet(0x82, &[&[0, 3][..], &filters].concat()));
+    let answer = client.read().expect("an answer");
+    let codes = &answer.body[2..];
+    assert_eq!(codes.len(), 200);
+    assert!(codes[..32].iter().all(|code| *code == 0) && codes[32..].iter().all(|code| *code == 0x80));
+    assert_eq!(client.subscribe("one/more", 0), Some(0x80));
+    assert_eq!(client.subscribe("f/0", 1), Some(1), "one that it has");
+    assert!(client.ping());
 }
 
 #[test]
