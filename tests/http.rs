@@ -15,8 +15,8 @@ use crossbeam_channel::bounded;
 use http_house::House;
 use proptest::prelude::*;
 use rouille::Response;
-use xenblocks::base::limits;
 use xenblocks::base::thread::deathwatch;
+use xenblocks::base::{Clock, Timestamp, limits};
 use xenblocks::http::{Config, HttpError, Server, Timeouts, handler};
 
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\
@@ -196,6 +196,20 @@ fn answers_are_framed_by_their_size_status_and_method() {
 }
 
 #[test]
+fn every_answer_is_dated_by_the_clock() {
+    let clock = Clock::manual(Timestamp::from_seconds(784_111_777.0));
+    let house = House::with(|config| config.clock = clock.clone());
+    let mut client = house.client();
+    let mut date = |request: &str| client.send(request).answer().header("date").unwrap().to_owned();
+    assert_eq!(date("GET /json HTTP/1.1\r\nHost: a\r\n\r\n"), "Sun, 06 Nov 1994 08:49:37 GMT");
+    clock.advance(Duration::from_secs(86_400));
+    for request in ["GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n", "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        assert_eq!(date(request), "Mon, 07 Nov 1994 08:49:37 GMT");
+    }
+    assert_eq!(date("GET /json HTTP/1.1\r\n\r\n"), "Mon, 07 Nov 1994 08:49:37 GMT", "a refusal");
+}
+
+#[test]
 fn slow_clients_are_let_go_and_hold_nobody_up() {
     let quick = Duration::from_millis(300);
     let house = House::with(|config| {
@@ -249,6 +263,7 @@ fn the_cap_is_answered_503_and_gives_way_again() {
         let mut over = house.client();
         let answer = over.send("GET /json HTTP/1.1\r\nHost: a\r\n\r\n").answer();
         assert_eq!(answer.status, 503);
+        assert!(answer.header("date").is_some_and(|date| date.ends_with(" GMT")));
         assert_eq!(answer.text(), r#"{"detail":"Too many connections, try again later"}"#);
         assert!(over.is_closed());
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rouille::Request;
 
 use super::body;
+use super::date::Date;
 use super::head::{self, Framing, Head};
 use super::inbound::Inbound;
 use super::refusal::{Failure, Refusal};
@@ -38,7 +39,8 @@ impl<'a> Conversation<'a> {
     fn begin(shared: &'a Shared, connection: &'a Connection, peer: SocketAddr) -> io::Result<Self> {
         let stream = &connection.stream;
         stream.set_nodelay(true)?;
-        let outbound = Outbound::new(Arc::clone(stream), shared.config.timeouts.write)?;
+        let date = Date::new(shared.config.clock.clone());
+        let outbound = Outbound::new(Arc::clone(stream), shared.config.timeouts.write, date)?;
         Ok(Conversation { shared, connection, peer, inbound: Inbound::new(Arc::clone(stream)), outbound })
     }
 

@@ -7,6 +7,7 @@
 
 mod body;
 mod connection;
+mod date;
 mod head;
 mod inbound;
 mod refusal;

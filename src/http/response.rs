@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rouille::Response;
 
+use super::date::Date;
 use crate::base::limits::HTTP_PIECE_BYTES;
 
 /// How a response is sent.
@@ -25,6 +26,7 @@ pub(super) struct Outbound {
     stream: Arc<TcpStream>,
     buffer: Vec<u8>,
     write_time: Duration,
+    date: Date,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +46,9 @@ const CHUNK_BYTES: usize = 16 * 1024;
 const BUFFER_KEPT_BYTES: usize = 16 * 1024;
 
 impl Outbound {
-    pub(super) fn new(stream: Arc<TcpStream>, write_time: Duration) -> io::Result<Self> {
+    pub(super) fn new(stream: Arc<TcpStream>, write_time: Duration, date: Date) -> io::Result<Self> {
         stream.set_write_timeout(Some(write_time))?;
-        Ok(Outbound { stream, buffer: Vec::new(), write_time })
+        Ok(Outbound { stream, buffer: Vec::new(), write_time, date })
     }
 
     /// Sends a response. Answers whether the connection can carry another one; an error means that
@@ -62,7 +64,7 @@ impl Outbound {
         };
         let keep_alive = manner.keep_alive && body != Body::UntilClose;
         self.buffer.clear();
-        head(&mut self.buffer, status_code, &headers, body, keep_alive)?;
+        head(&mut self.buffer, status_code, self.date.text(), &headers, body, keep_alive)?;
         match body {
             Body::Sized(size) if manner.with_body => self.send_sized(&mut reader, size)?,
             Body::Chunked if manner.with_body => self.send_chunks(&mut reader)?,
@@ -155,8 +157,15 @@ fn write_piece(mut stream: &TcpStream, mut bytes: &[u8], time: Duration) -> io::
 
 type Headers = [(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)];
 
-fn head(out: &mut Vec<u8>, status: u16, headers: &Headers, body: Body, keep_alive: bool) -> io::Result<()> {
-    write!(out, "HTTP/1.1 {status} {}\r\n", reason(status))?;
+fn head(
+    out: &mut Vec<u8>,
+    status: u16,
+    date: &str,
+    headers: &Headers,
+    body: Body,
+    keep_alive: bool,
+) -> io::Result<()> {
+    write!(out, "HTTP/1.1 {status} {}\r\nDate: {date}\r\n", reason(status))?;
     for (name, value) in headers {
         if is_framing(name) {
             continue;
@@ -183,7 +192,8 @@ fn head(out: &mut Vec<u8>, status: u16, headers: &Headers, body: Body, keep_aliv
 
 /// Headers that are this room's to write.
 fn is_framing(name: &str) -> bool {
-    const OURS: [&str; 5] = ["connection", "content-length", "transfer-encoding", "keep-alive", "trailer"];
+    const OURS: [&str; 6] =
+        ["connection", "content-length", "transfer-encoding", "keep-alive", "trailer", "date"];
     OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
@@ -267,8 +277,9 @@ mod tests {
         }
         let headers = [("CONTENT-length".into(), "7".into()), ("X".into(), "y".into())];
         let mut out = Vec::new();
-        head(&mut out, 200, &headers, Body::Sized(1), true).unwrap();
-        let expected = "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n";
+        head(&mut out, 200, "now", &headers, Body::Sized(1), true).unwrap();
+        let expected =
+            "HTTP/1.1 200 OK\r\nDate: now\r\nX: y\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\n";
         assert_eq!(str::from_utf8(&out).unwrap(), expected);
     }
 }

@@ -13,7 +13,9 @@ use thiserror::Error;
 
 use super::Handler;
 use super::connection;
+use super::date::Date;
 use super::refusal::Refusal;
+use crate::base::Clock;
 use crate::base::limits;
 use crate::base::thread::{Deathwatch, spawn, spawn_connection};
 
@@ -29,13 +31,15 @@ pub struct Config {
     pub connections_max: usize,
     /// How long clients may take.
     pub timeouts: Timeouts,
+    /// What answers are dated by.
+    pub clock: Clock,
 }
 
 impl Config {
-    /// With the limits of [`limits`].
+    /// With the limits of [`limits`] and the system's clock.
     pub fn new(name: &'static str, addr: SocketAddr) -> Self {
         let connections_max = limits::HTTP_CONNECTIONS_MAX;
-        Config { name, addr, connections_max, timeouts: Timeouts::default() }
+        Config { name, addr, connections_max, timeouts: Timeouts::default(), clock: Clock::system() }
     }
 }
 
@@ -301,7 +305,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>) {
                     if refused.len() == REFUSED_KEPT_MAX {
                         refused.pop_front();
                     }
-                    refuse(&stream);
+                    refuse(&stream, &shared.config.clock);
                     refused.push_back(stream);
                 }
             }
@@ -334,11 +338,12 @@ fn admit(shared: &Arc<Shared>, stream: Arc<TcpStream>, peer: SocketAddr) -> Resu
 }
 
 /// Says 503 without waiting: the answer fits any socket's empty buffer.
-fn refuse(stream: &TcpStream) {
+fn refuse(stream: &TcpStream, clock: &Clock) {
     let text = serde_json::json!({ "detail": Refusal::Overloaded.to_string() }).to_string();
     let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
+        "HTTP/1.1 503 Service Unavailable\r\nDate: {}\r\nContent-Type: application/json\r\nRetry-After: 1\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        Date::new(clock.clone()).text(),
         text.len()
     );
     let told = stream.set_nonblocking(true).and_then(|()| {

@@ -49,7 +49,8 @@ impl ChainAlone {
             Ok(())
         })?;
         let live = Hub::start(clock.clone(), 0, &watch)?;
-        let listener = http::Listener::bind(http::Config::new("http", addr))?;
+        let config = http::Config { clock: clock.clone(), ..http::Config::new("http", addr) };
+        let listener = http::Listener::bind(config)?;
         let api = Api {
             store: store.clone(),
             fleet: Arc::new(Fleet::default()),

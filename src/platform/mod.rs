@@ -83,6 +83,7 @@ impl Platform {
 
         let http_config = http::Config {
             connections_max: config.http_connections_max,
+            clock: clock.clone(),
             ..http::Config::new("http", SocketAddr::new(config.bind, config.api_port))
         };
         let listener = http::Listener::bind(http_config)?;
