@@ -1,5 +1,6 @@
 //! The JSON-RPC client: one call, one object, one answer that is checked before it is believed.
 
+use std::io;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -142,7 +143,12 @@ fn rpc_error(error: &Value) -> CallError {
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn unreachable(error: ureq::Error) -> CallError {
-    CallError::Unreachable(thread::causes(&error))
+    CallError::Unreachable(match &error {
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+        // By its kind: what the system says ends with a number that tells its readers nothing.
+        ureq::Error::Io(io) if io.kind() != io::ErrorKind::Other => io.kind().to_string(),
+        _ => thread::causes(&error),
+    })
 }
 
 #[cfg(test)]
@@ -162,6 +168,16 @@ mod tests {
         assert_eq!(opened(json!({"id": 7})), Err(CallError::NotRpc));
         assert_eq!(opened(json!({"hello": 1})), Err(CallError::NotRpc));
         assert_eq!(opened(json!({"id": 7, "result": null})), Err(CallError::Null));
+    }
+
+    #[test]
+    fn why_a_node_cannot_be_reached_is_said_without_the_systems_numbers() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut node = Node::new(&format!("http://{}", nobody.local_addr().unwrap()), None).unwrap();
+        let mut words = |time| node.call("net.stats", &json!({}), time).err().unwrap().to_string();
+        assert_eq!(words(Duration::from_millis(50)), "The node cannot be reached: no answer in time");
+        drop(nobody);
+        assert_eq!(words(Duration::from_secs(2)), "The node cannot be reached: connection refused");
     }
 
     #[test]

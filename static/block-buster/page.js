@@ -19,7 +19,7 @@ const share = (value) => `${(value * 100).toFixed(0)}%`;
 const words = (value) => (value === null || value === undefined ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 function bytes(value) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
   let [size, unit] = [value, 0];
   while (size >= 1000 && unit < units.length - 1) { size /= 1000; unit += 1; }
   return `${size.toFixed(unit === 0 || size >= 100 ? 0 : 1)} ${units[unit]}`;
@@ -72,15 +72,15 @@ function blockTime(points) {
 function Network({ view }) {
   const points = history.value;
   const of = (name) => points.map(({ at, data }) => ({ at, value: data[name] }));
-  const data = view?.data ?? {};
+  const [data, time] = [view?.data ?? {}, blockTime(points)];
   const seconds = (value) => `${decimals(value)} s`;
   return html`<${Card} title="Network Strength">
       <div class="bb-network"><${Ring} value=${isNumber(data.network_strength) ? data.network_strength : null} />
         <div class="metrics">
-          <${MetricCard} label="Block height" icon="block" value=${known(data.block_height)} hint=${`final after ${known(data.finality_time, seconds)}`} />
-          <${MetricCard} label="Block time" icon="renter" value=${known(blockTime(points), (value) => value.toFixed(1))} unit="s" hint="over the last points" />
-          <${MetricCard} label="Transactions" icon="bolt" value=${known(data.tps, decimals)} unit="/s" />
-          <${MetricCard} label="Peers" icon="monitoring" value=${known(data.peer_count)} hint=${`${known(data.active_connections)} connections`} />
+          <${MetricCard} label="Block height" icon="block" value=${known(data.block_height)} hint=${isNumber(data.finality_time) && `final after ${seconds(data.finality_time)}`} />
+          <${MetricCard} label="Block time" icon="renter" value=${known(time, (value) => value.toFixed(1))} unit=${time !== null && "s"} hint=${time !== null && "over the last points"} />
+          <${MetricCard} label="Transactions" icon="bolt" value=${known(data.tps, decimals)} unit=${isNumber(data.tps) && "/s"} />
+          <${MetricCard} label="Peers" icon="monitoring" value=${known(data.peer_count)} hint=${isNumber(data.active_connections) && `${count(data.active_connections)} connections`} />
           <${MetricCard} label="Received" icon="down" value=${known(data.bandwidth_in, perSecond)} />
           <${MetricCard} label="Sent" icon="up" value=${known(data.bandwidth_out, perSecond)} />
         </div></div>

@@ -30,7 +30,7 @@ export function Line({ title, points, format }) {
   const toggle = known.length > 1 && html`<${Button} small tone="quiet" onClick=${() => setAsTable(!asTable)}>${asTable ? "Chart" : "Table"}<span class="hidden"> of ${title}</span><//>`;
   return html`<${Card} title=${title} actions=${toggle} class="line-card">
     ${asTable && known.length > 1 ? html`<${Values} title=${title} points=${known} format=${format} />`
-      : html`<svg class="line" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id}>${known.length > 1 && html`<polyline points=${drawn(known, low, high)} vector-effect="non-scaling-stroke" />`}</svg>`}
+      : known.length > 0 && html`<svg class="line" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id}>${known.length > 1 && html`<polyline points=${drawn(known, low, high)} vector-effect="non-scaling-stroke" />`}</svg>`}
     <p class="chart-words" id=${id}>${words}</p><//>`;
 }
 

@@ -144,6 +144,9 @@ fn what_fails_is_null_and_named_beside_what_works() {
         assert!(network["tps"].is_null() && network["block_height"].is_null(), "{mode:?}");
         assert_eq!(network["errors"].as_object().unwrap().len(), 3, "{mode:?}: {network}");
         assert!(house.get("/theblock/peers/list").1["peers"].is_null(), "{mode:?}");
+        let ready = house.get("/ready");
+        let nothing = "The node answers, but knows nothing of its network";
+        assert_eq!((ready.0, &ready.1["detail"]), (503, &json!(nothing)), "{mode:?}");
         let markets = house.get("/theblock/markets/health").1;
         assert_eq!(
             (&markets["overall_status"], &markets["healthy_markets"]),

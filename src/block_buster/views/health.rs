@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::network::NETWORK;
+use super::network::{self, NETWORK};
 use super::{View, mark, seconds, tenths};
 use crate::base::Timestamp;
 use crate::block_buster::facts::{Breaker, Facts};
-use crate::block_buster::method::Method;
 
 /// How the gateway is: always 200, it is the gateway that answers.
 pub(in crate::block_buster) fn health(
@@ -47,7 +46,8 @@ pub(in crate::block_buster) fn health(
 /// Whether what is served is fresh.
 pub(in crate::block_buster) fn ready(facts: &Facts, now: Timestamp) -> View {
     let age = facts.age_of(NETWORK, now);
-    let has_data = [Method::Header, Method::Peers, Method::Stats].iter().any(|m| facts.get(*m, now).is_ok());
+    let network = network::metrics(facts, now).json;
+    let has_data = ["block_height", "peer_count", "tps"].iter().any(|field| network[field].is_number());
     let ready = has_data && age.is_some_and(|age| !facts.is_stale(age));
     let mut fields = Map::new();
     fields.insert("ready".to_owned(), ready.into());
