@@ -8,6 +8,8 @@ SHELL := bash
 
 CARGO ?= cargo
 ARGS ?=
+# For tests that ask nothing of the disk but wait for it.
+IN_MEMORY := TMPDIR=$(firstword $(wildcard /dev/shm) /tmp)
 PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/xenblocks
 
 help: ## this list
@@ -28,6 +30,8 @@ test: test-tools test-browser ## format, lints and every test, as the checks bef
 	cuda/build.sh --if-possible
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
+	$(IN_MEMORY) XENBLOCKS_STORIES=1000 XENBLOCKS_STORY_STEPS=200 \
+		$(CARGO) test --locked --lib -- market_and_model_agree
 
 crash: tools ## kill -9 under load, N times (1000), each followed by the audit
 	XENBLOCKS_CRASH_ROUNDS=$(or $(N),1000) $(CARGO) test --locked --test crash -- --nocapture kill_9
@@ -37,7 +41,7 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 	$(CARGO) test --locked --test crash -- --nocapture faults::
 
 model: tools ## N random stories (10000) of 200 steps on the market and on a naive model of it
-	XENBLOCKS_STORIES=$(or $(N),10000) XENBLOCKS_STORY_STEPS=200 \
+	$(IN_MEMORY) XENBLOCKS_STORIES=$(or $(N),10000) XENBLOCKS_STORY_STEPS=200 \
 		$(CARGO) test --release --locked --lib -- --nocapture market_and_model_agree
 
 bench: tools ## the benchmarks (minutes; quiet machine)
