@@ -55,7 +55,7 @@ cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches
 	$(CARGO) build --release --locked --bin xenblocks
 
 web-budget: release ## what the web app costs a browser: bytes, requests, frames, main thread
-	@python3 scripts/web-budget.py $(PROGRAM)
+	@python3 benches/web_budget.py $(PROGRAM)
 
 cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their speed as a table (needs a GPU)
 	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)
