@@ -102,6 +102,15 @@ fn who_gave_a_worker_its_token_manages_it_until_its_wallet_signs_in() {
     assert_eq!(house.post_as(&alice, "/api/stop", &json!({ "lease_id": lease })).status, 200);
     assert_eq!(house.get_as(&alice, "/api/auth/me").json()["balance"], 0.475, "and its pay hers");
 
+    let own = |path: &str| house.get_as(&alice, &format!("/api/provider/{path}")).json();
+    let dashboard = own("dashboard");
+    assert_eq!((&dashboard["worker_count"], &dashboard["total_earned"]), (&json!(2), &json!(0.475)));
+    assert_eq!(own("workers")["total"], 2);
+    assert_eq!(own("earnings")["earnings"][0]["lease_id"], lease);
+    assert_eq!(own("earnings/summary")["periods"]["24h"]["leases"], 1);
+    assert_eq!(house.get_as(&bob, "/api/provider/dashboard").json()["worker_count"], 0);
+    assert_eq!(house.get_as(&bob, "/api/provider/dashboard?provider_id=alice").status, 403);
+
     house.sign_in(&wallet);
     assert_eq!([price(&alice, "rig-a"), control(&alice, "rig-a"), tokens(&alice, "rig-a")], [403; 3]);
     house.worker("rig-a", Some(&wallet));

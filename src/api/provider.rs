@@ -17,8 +17,8 @@ use crate::auth::Caller;
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::{AccountId, Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::Actor;
-use crate::store::accounts::{self, Origin};
-use crate::store::workers::{self, Worker};
+use crate::store::accounts::{self, Account, Origin};
+use crate::store::workers::{self, Owner, Worker};
 use crate::store::{leases, settlements};
 
 const WORKERS_LIMIT: i64 = 20;
@@ -91,7 +91,7 @@ struct Provider {
 enum Holding {
     Nothing,
     One(WorkerId),
-    Wallet(EthAddress),
+    Owned(Owner),
 }
 
 impl Provider {
@@ -111,7 +111,7 @@ impl Provider {
             return Err(ApiError::new(400, "provider_id query param or wallet JWT required"));
         };
         if let Some(wallet) = session.wallet {
-            return Ok(Provider { name: wallet.lower(), holding: Holding::Wallet(wallet) });
+            return Ok(Provider { name: wallet.lower(), holding: Holding::Owned(Owner::Wallet(wallet)) });
         }
         let name = session.account.to_string();
         let actor = call.actor()?;
@@ -125,7 +125,7 @@ fn resolve(connection: &Connection, name: &str, actor: &Actor) -> Result<(Holdin
     let everything = matches!(actor, Actor::Unrestricted);
     if let Ok(address) = name.parse::<EthAddress>() {
         let own = matches!(actor, Actor::Account { wallet: Some(wallet), .. } if *wallet == address);
-        return Ok((Holding::Wallet(address), everything || own));
+        return Ok((Holding::Owned(Owner::Wallet(address)), everything || own));
     }
     // What is no id is nobody's.
     let Ok(id) = name.parse::<WorkerId>() else { return Ok((Holding::Nothing, everything)) };
@@ -134,10 +134,12 @@ fn resolve(connection: &Connection, name: &str, actor: &Actor) -> Result<(Holdin
     }
     let account: AccountId = id.account();
     let own = actor.is(&account);
-    let wallet = accounts::get(connection, &account)?.filter(|account| account.origin == Origin::Wallet);
-    let holding = match wallet.and_then(|account| account.eth_address) {
-        Some(address) => Holding::Wallet(address),
+    let holding = match accounts::get(connection, &account)? {
         None => Holding::Nothing,
+        Some(Account { origin: Origin::Wallet, eth_address: Some(address), .. }) => {
+            Holding::Owned(Owner::Wallet(address))
+        }
+        Some(_) => Holding::Owned(Owner::Keeper(account)),
     };
     Ok((holding, own))
 }
@@ -165,11 +167,11 @@ fn dashboard(api: &Api, call: &Call<'_>) -> Answer {
                 let active = leases::active_of(connection, id)?.is_some();
                 (vec![id.clone()], blocks, settlements::paid_for(connection, id)?, i64::from(active))
             }
-            Holding::Wallet(address) => (
-                workers::ids_of_wallet(connection, address)?,
-                workers::sums_of_wallet(connection, address)?.self_blocks_found,
-                settlements::paid_for_wallet(connection, address)?.0,
-                leases::count_active_of_wallet(connection, address)?,
+            Holding::Owned(owner) => (
+                workers::ids_of_owner(connection, owner)?,
+                workers::sums_of_owner(connection, owner)?.self_blocks_found,
+                settlements::paid_for_owner(connection, owner)?.0,
+                leases::count_active_of_owner(connection, owner)?,
             ),
         };
         let hashrate: f64 = ids.iter().map(|id| online_hashrate(api, id, call.now)).sum();
@@ -213,9 +215,9 @@ fn earnings(api: &Api, call: &Call<'_>) -> Answer {
                 settlements::of_worker(connection, id, limit, offset)?,
                 settlements::count_for(connection, id)?,
             ),
-            Holding::Wallet(address) => (
-                settlements::of_wallet(connection, address, limit, offset)?,
-                settlements::paid_for_wallet(connection, address)?.1,
+            Holding::Owned(owner) => (
+                settlements::of_owner(connection, owner, limit, offset)?,
+                settlements::paid_for_owner(connection, owner)?.1,
             ),
         })
     })?;
@@ -264,7 +266,7 @@ fn summary(api: &Api, call: &Call<'_>) -> Answer {
             let (earned, leases) = match &holding {
                 Holding::Nothing => (Amount::ZERO, 0),
                 Holding::One(id) => settlements::paid_for_from(connection, id, first)?,
-                Holding::Wallet(address) => settlements::paid_for_wallet_from(connection, address, first)?,
+                Holding::Owned(owner) => settlements::paid_for_owner_from(connection, owner, first)?,
             };
             periods.insert(period, Earned { earned: earned.shown(), leases });
         }
@@ -337,9 +339,9 @@ fn list_workers(api: &Api, call: &Call<'_>) -> Answer {
                 let only: Vec<Worker> = workers::get(connection, id)?.into_iter().collect();
                 (paging.cut(only.into_iter()).collect(), 1)
             }
-            Holding::Wallet(address) => (
-                workers::of_address(connection, address, paging.limit(), paging.offset())?,
-                workers::ids_of_wallet(connection, address)?.len(),
+            Holding::Owned(owner) => (
+                workers::of_owner(connection, owner, paging.limit(), paging.offset())?,
+                workers::ids_of_owner(connection, owner)?.len(),
             ),
         })
     })?;

@@ -11,7 +11,7 @@ use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::{Refusal, workers as rules};
 use crate::protocol::{Control, ReportedState};
 use crate::store::snapshots::{self, Resolution};
-use crate::store::workers::WalletSums;
+use crate::store::workers::{Owner, OwnerSums};
 use crate::store::{settlements, workers};
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -122,7 +122,7 @@ fn history(api: &Api, call: &Call<'_>) -> Answer {
 
 /// All that the wallet's pages are made of.
 struct Standing {
-    sums: WalletSums,
+    sums: OwnerSums,
     online_workers: usize,
     hashrate: f64,
     peak_hashrate: f64,
@@ -132,9 +132,10 @@ struct Standing {
 
 impl Standing {
     fn of(api: &Api, address: &EthAddress, now: Timestamp) -> Result<Self, ApiError> {
+        let owner = Owner::Wallet(*address);
         api.store.read(|connection| {
-            let sums = workers::sums_of_wallet(connection, address)?;
-            let ids = workers::ids_of_wallet(connection, address)?;
+            let sums = workers::sums_of_owner(connection, &owner)?;
+            let ids = workers::ids_of_owner(connection, &owner)?;
             let online = ids.iter().filter_map(|id| api.fleet.get(id)).filter(|live| live.is_online(now));
             let rates: Vec<f64> = online.map(|live| live.hashrate).collect();
             let (first_snapshot, peak) = snapshots::records_of(connection, address)?;
@@ -144,7 +145,7 @@ impl Standing {
                 online_workers: rates.len(),
                 hashrate,
                 peak_hashrate: peak.max(hashrate),
-                earnings: settlements::paid_for_wallet(connection, address)?.0.shown(),
+                earnings: settlements::paid_for_owner(connection, &owner)?.0.shown(),
                 // Snapshots are kept for 90 days; the workers know how long they are there.
                 first_seen: first_snapshot
                     .map(|first| sums.registered_at.map_or(first, |registered| registered.min(first))),

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
 use super::accounts::words;
 use super::counters::{self, Counter};
+use super::workers::Owner;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 
 /// Where a lease stands.
@@ -337,12 +338,13 @@ pub fn of_consumer(
     }
 }
 
-/// Number of active leases of a wallet's workers.
-pub fn count_active_of_wallet(connection: &Connection, address: &EthAddress) -> Result<i64> {
+/// Number of active leases of an owner's workers.
+pub fn count_active_of_owner(connection: &Connection, owner: &Owner) -> Result<i64> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*) FROM workers w
-             CROSS JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.eth_address = ?1",
-        )?
-        .query_row([address], |row| row.get(0))
+             CROSS JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.{} = ?1",
+            owner.column()
+        ))?
+        .query_row([owner], |row| row.get(0))
 }

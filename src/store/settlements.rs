@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, named_params};
 
-use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp, WorkerId};
+use super::workers::Owner;
+use crate::base::{AccountId, Amount, LeaseId, Timestamp, WorkerId};
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,14 +120,15 @@ pub fn of_worker(
         .collect()
 }
 
-/// What leases of a wallet's workers paid in all, and in how many settlements.
-pub fn paid_for_wallet(connection: &Connection, address: &EthAddress) -> Result<(Amount, i64)> {
+/// What leases of an owner's workers paid in all, and in how many settlements.
+pub fn paid_for_owner(connection: &Connection, owner: &Owner) -> Result<(Amount, i64)> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT coalesce(sum(s.provider_payment), 0), count(*) FROM workers w
-             CROSS JOIN settlements s ON s.worker_id = w.worker_id WHERE w.eth_address = ?1",
-        )?
-        .query_row([address], |row| Ok((row.get(0)?, row.get(1)?)))
+             CROSS JOIN settlements s ON s.worker_id = w.worker_id WHERE w.{} = ?1",
+            owner.column()
+        ))?
+        .query_row([owner], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// The first settlement since a moment: those after it are the later ones.
@@ -149,36 +151,29 @@ pub fn paid_for_from(connection: &Connection, worker: &WorkerId, first: i64) -> 
         .query_row((worker, first), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// What leases of a wallet's workers paid from a settlement on, and in how many.
-pub fn paid_for_wallet_from(
-    connection: &Connection,
-    address: &EthAddress,
-    first: i64,
-) -> Result<(Amount, i64)> {
+/// What leases of an owner's workers paid from a settlement on, and in how many.
+pub fn paid_for_owner_from(connection: &Connection, owner: &Owner, first: i64) -> Result<(Amount, i64)> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT coalesce(sum(s.provider_payment), 0), count(*) FROM workers w
              CROSS JOIN settlements s ON s.worker_id = w.worker_id AND s.settlement_id >= ?2
-             WHERE w.eth_address = ?1",
-        )?
-        .query_row((address, first), |row| Ok((row.get(0)?, row.get(1)?)))
+             WHERE w.{} = ?1",
+            owner.column()
+        ))?
+        .query_row((owner, first), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// A page of the settlements of leases of a wallet's workers, newest first.
-pub fn of_wallet(
-    connection: &Connection,
-    address: &EthAddress,
-    limit: i64,
-    offset: i64,
-) -> Result<Vec<Settlement>> {
+/// A page of the settlements of leases of an owner's workers, newest first.
+pub fn of_owner(connection: &Connection, owner: &Owner, limit: i64, offset: i64) -> Result<Vec<Settlement>> {
+    let column = owner.column();
     connection
         .prepare_cached(&format!(
             "SELECT {COLUMNS} FROM settlements WHERE settlement_id IN (
                  SELECT s.settlement_id FROM workers w CROSS JOIN settlements s ON s.worker_id = w.worker_id
-                 WHERE w.eth_address = ?1 ORDER BY s.settlement_id DESC LIMIT ?2 OFFSET ?3)
+                 WHERE w.{column} = ?1 ORDER BY s.settlement_id DESC LIMIT ?2 OFFSET ?3)
              ORDER BY settlement_id DESC"
         ))?
-        .query_map((address, limit, offset), from_row)?
+        .query_map((owner, limit, offset), from_row)?
         .collect()
 }
 

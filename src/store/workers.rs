@@ -323,24 +323,48 @@ pub fn all(connection: &Connection) -> Result<Vec<Worker>> {
         .collect()
 }
 
-/// The workers of a wallet, first registered first.
-pub fn of_address(
-    connection: &Connection,
-    address: &EthAddress,
-    limit: i64,
-    offset: i64,
-) -> Result<Vec<Worker>> {
+/// Whose workers are asked for.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// Those that name this address.
+    Wallet(EthAddress),
+    /// Those that this account keeps.
+    Keeper(AccountId),
+}
+
+impl Owner {
+    /// The column of `workers` that names it.
+    pub(super) const fn column(&self) -> &'static str {
+        match self {
+            Owner::Wallet(_) => "eth_address",
+            Owner::Keeper(_) => "keeper",
+        }
+    }
+}
+
+impl rusqlite::ToSql for Owner {
+    fn to_sql(&self) -> Result<rusqlite::types::ToSqlOutput<'_>> {
+        match self {
+            Owner::Wallet(address) => address.to_sql(),
+            Owner::Keeper(account) => account.to_sql(),
+        }
+    }
+}
+
+/// An owner's workers, first registered first.
+pub fn of_owner(connection: &Connection, owner: &Owner, limit: i64, offset: i64) -> Result<Vec<Worker>> {
+    let column = owner.column();
     connection
         .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM workers WHERE eth_address = ?1 ORDER BY worker_seq LIMIT ?2 OFFSET ?3"
+            "SELECT {COLUMNS} FROM workers WHERE {column} = ?1 ORDER BY worker_seq LIMIT ?2 OFFSET ?3"
         ))?
-        .query_map((address, limit, offset), from_row)?
+        .query_map((owner, limit, offset), from_row)?
         .collect()
 }
 
-/// Sums over the workers of a wallet.
+/// Sums over an owner's workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WalletSums {
+pub struct OwnerSums {
     /// Workers.
     pub workers: i64,
     /// Verified blocks they found.
@@ -353,16 +377,17 @@ pub struct WalletSums {
     pub registered_at: Option<Timestamp>,
 }
 
-/// Sums over the workers of a wallet.
-pub fn sums_of_wallet(connection: &Connection, address: &EthAddress) -> Result<WalletSums> {
+/// Sums over an owner's workers.
+pub fn sums_of_owner(connection: &Connection, owner: &Owner) -> Result<OwnerSums> {
     connection
-        .prepare_cached(
+        .prepare_cached(&format!(
             "SELECT count(*), coalesce(sum(verified_blocks), 0), coalesce(sum(self_blocks_found), 0),
                     coalesce(sum(gpu_count), 0), min(registered_at)
-             FROM workers WHERE eth_address = ?1",
-        )?
-        .query_row([address], |row| {
-            Ok(WalletSums {
+             FROM workers WHERE {} = ?1",
+            owner.column()
+        ))?
+        .query_row([owner], |row| {
+            Ok(OwnerSums {
                 workers: row.get(0)?,
                 verified_blocks: row.get(1)?,
                 self_blocks_found: row.get(2)?,
@@ -372,10 +397,11 @@ pub fn sums_of_wallet(connection: &Connection, address: &EthAddress) -> Result<W
         })
 }
 
-/// The ids of a wallet's workers, first registered first.
-pub fn ids_of_wallet(connection: &Connection, address: &EthAddress) -> Result<Vec<WorkerId>> {
+/// The ids of an owner's workers, first registered first.
+pub fn ids_of_owner(connection: &Connection, owner: &Owner) -> Result<Vec<WorkerId>> {
+    let column = owner.column();
     connection
-        .prepare_cached("SELECT worker_id FROM workers WHERE eth_address = ?1 ORDER BY worker_seq")?
-        .query_map([address], |row| row.get(0))?
+        .prepare_cached(&format!("SELECT worker_id FROM workers WHERE {column} = ?1 ORDER BY worker_seq"))?
+        .query_map([owner], |row| row.get(0))?
         .collect()
 }
