@@ -10,7 +10,7 @@ use super::idempotency::once;
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
 use super::router::{Method, Parameter, Route};
 use super::views::{SettlementView, Slice};
-use super::{Access, Answer, Api, ApiError, Call};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope};
 use crate::auth::Caller;
 use crate::base::limits::LIST_ROWS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Timestamp};
@@ -27,6 +27,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/accounts",
         access: Access::Administrator,
+        scope: Some(KeyScope::Admin),
         summary: "All accounts, or a page of them, in the order they were made",
         query: &[
             Parameter { name: "limit", kind: "integer", required: false, about: "Rows, all by default" },
@@ -40,6 +41,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/accounts/{account_id}/balance",
         access: Access::Open,
+        scope: Some(KeyScope::Read),
         summary: "An account's balance",
         query: &[],
         body: &[],
@@ -50,6 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/accounts/{account_id}/deposit",
         access: Access::Open,
+        scope: Some(KeyScope::Admin),
         summary: "Put money in; in closed mode administrators alone do",
         query: &[],
         body: &[AMOUNT],
@@ -60,6 +63,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/accounts/{account_id}/withdraw",
         access: Access::Credential,
+        scope: Some(KeyScope::Withdraw),
         summary: "Take money out; what active leases hold stays",
         query: &[],
         body: &[
@@ -78,6 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/accounts/{account_id}/transactions",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "An account's ledger, newest first",
         query: &[
             LIMIT,
@@ -98,6 +103,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/settlements",
         access: Access::Administrator,
+        scope: Some(KeyScope::Admin),
         summary: "List settlements, newest first",
         query: &[LIMIT, OFFSET],
         body: &[],

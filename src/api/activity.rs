@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::keys::holder;
 use super::paging::{PAGE, Paging};
 use super::router::{Method, Parameter, Route};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::PAGE_ROWS_MAX;
 use crate::base::{Amount, LeaseId, Timestamp, WorkerId};
 use crate::market;
@@ -23,6 +23,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     method: Method::Get,
     path: "/api/activity",
     access: Access::Credential,
+    scope: Some(KeyScope::Read),
     summary: "What happened to the caller's account: leases that began and ended, money that moved",
     query: &[
         Parameter {

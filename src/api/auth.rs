@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, sessions, worker_tokens};
 use crate::base::limits::AGENT_CHARACTERS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, WorkerId};
@@ -24,6 +24,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: NONCE,
         access: Access::Public,
+        scope: None,
         summary: "Get a nonce to sign in with",
         query: &[text("address", true, "The wallet's address")],
         body: &[],
@@ -34,6 +35,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: VERIFY,
         access: Access::Public,
+        scope: None,
         summary: "Sign in with a wallet's signature (EIP-191, or EIP-4361 with the message that was signed)",
         query: &[],
         body: &[
@@ -49,6 +51,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: REGISTER,
         access: Access::Public,
+        scope: None,
         summary: "Make an account and its first API key",
         query: &[],
         body: &[
@@ -69,6 +72,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: LOGIN,
         access: Access::Open,
+        scope: Some(KeyScope::Admin),
         summary: "Make a further API key for an account",
         query: &[],
         body: &[text("account_id", true, "The account")],
@@ -79,6 +83,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/auth/me",
         access: Access::Identity,
+        scope: None,
         summary: "Who the caller is",
         query: &[],
         body: &[],
@@ -249,13 +254,17 @@ fn login(api: &Api, call: &Call<'_>) -> Answer {
     if call.caller != Caller::Nobody && !call.caller.may_act_for(&id) {
         return Err(ApiError::new(403, "You can only log in to your own account"));
     }
-    let now = call.now;
+    let (now, scopes) = (call.now, call.caller.session().map(|session| session.scopes));
     let issued = api.store.write::<_, ApiError, _>(move |scope| {
         let account = crate::store::accounts::get(scope, &id)?;
         // Nobody signs in to the platform's own accounts.
         let account = account.filter(|found| !matches!(found.origin, Origin::Platform | Origin::Outside));
         let Some(account) = account else { return Ok(None) };
         let key = keys::issue(scope, &account.account_id, now)?;
+        if let Some(scopes) = scopes {
+            let terms = keys::Terms { label: String::new(), expires_at: None, scopes };
+            keys::describe(scope, &account.account_id, &key, &terms)?;
+        }
         Ok(Some((account, key)))
     })?;
     let (account, key) = issued.ok_or_else(unknown)?;

@@ -16,6 +16,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/blocks",
         access: Access::Public,
+        scope: None,
         summary: "List blocks, newest first; those of one lease as a bare array, oldest first",
         query: &[
             Parameter {
@@ -36,6 +37,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/blocks/self-mined",
         access: Access::Public,
+        scope: None,
         summary: "List blocks that were found outside any lease, newest first",
         query: &[
             Parameter { name: "worker_id", kind: "string", required: false, about: "Only this worker's" },

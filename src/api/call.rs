@@ -36,6 +36,9 @@ impl<'a> Call<'a> {
         let caller = Self::identify(api, request)?;
         let mode = api.auth.mode();
         found.route.access.check(mode, &caller)?;
+        if let Some(scope) = found.route.scope {
+            caller.require_scope(scope)?;
+        }
         let Found { route, parameters } = found;
         Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters, bytes: OnceCell::new() })
     }

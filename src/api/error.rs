@@ -102,6 +102,7 @@ impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Store(error) => error.into(),
+            AuthError::Scope(_) => ApiError::new(403, error.to_string()),
             AuthError::AccountNotFound => ApiError::new(404, error.to_string()),
             other => ApiError::new(401, other.to_string()).with_header("WWW-Authenticate", "Bearer"),
         }

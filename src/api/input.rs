@@ -146,6 +146,21 @@ impl Body {
         self.is_given(name).then(|| self.integer(name))
     }
 
+    /// A list of texts that may be missing or null.
+    pub fn optional_texts(&mut self, name: &str) -> Option<Vec<String>> {
+        match self.object.get(name).cloned() {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(values)) => {
+                let text = |value: Value| match value {
+                    Value::String(text) => text,
+                    other => self.wrong("string_type", name, "Input should be a valid string", &other),
+                };
+                Some(values.into_iter().map(text).collect())
+            }
+            Some(other) => Some(self.wrong("list_type", name, "Input should be a valid list", &other)),
+        }
+    }
+
     /// An object that may be missing.
     pub fn object_or_empty(&mut self, name: &str) -> Map<String, Value> {
         match self.object.get(name).cloned() {

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::input::Query;
 use super::router::{Method, Parameter, Route};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::worker_tokens::{self, TokenRow};
-use crate::auth::{Caller, Session, keys};
+use crate::auth::{Caller, KeyScopes, Session, keys};
 use crate::base::limits::{TEXT_BYTES_MAX, UNSEEN_WORKERS_MAX};
 use crate::base::{AccountId, Timestamp, WorkerId};
 use crate::market::{self, Actor};
@@ -31,6 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/auth/keys",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "List an account's API keys, without the keys themselves",
         query: &[OF_ACCOUNT],
         body: &[],
@@ -41,6 +42,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/auth/keys",
         access: Access::Credential,
+        scope: Some(KeyScope::Admin),
         summary: "Make an API key",
         query: &[],
         body: &[
@@ -52,14 +54,22 @@ pub(super) const ROUTES: &[Route] = &[
                 required: false,
                 about: "How long it is good, 60 to 31622400; until it is revoked by default",
             },
+            Parameter {
+                name: "scopes",
+                kind: "array",
+                required: false,
+                about: "What it is good for, of read, rent, provider, withdraw, admin; read is always among \
+                    them; all that the caller's own credential is good for by default",
+            },
         ],
-        answer: "account_id, key_id, api_key: shown this once, label, expires_at",
+        answer: "account_id, key_id, api_key: shown this once, label, expires_at, scopes",
         handle: issue_key,
     },
     Route {
         method: Method::Delete,
         path: "/api/auth/keys/{key_id}",
         access: Access::Credential,
+        scope: Some(KeyScope::Admin),
         summary: "Revoke an API key",
         query: &[OF_ACCOUNT],
         body: &[],
@@ -70,6 +80,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/workers/{worker_id}/tokens",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "List a worker's tokens, without the tokens themselves",
         query: &[],
         body: &[],
@@ -80,6 +91,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/workers/{worker_id}/tokens",
         access: Access::Credential,
+        scope: Some(KeyScope::Provider),
         summary: "Make a token that a worker connects with as its MQTT password",
         query: &[],
         body: &[],
@@ -90,6 +102,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Delete,
         path: "/api/workers/{worker_id}/tokens/{token_id}",
         access: Access::Credential,
+        scope: Some(KeyScope::Provider),
         summary: "Revoke a worker's token",
         query: &[],
         body: &[],
@@ -107,6 +120,7 @@ struct KeyView {
     label: String,
     expires_at: Option<Timestamp>,
     last_used_at: Option<Timestamp>,
+    scopes: KeyScopes,
 }
 
 #[derive(Serialize)]
@@ -116,6 +130,7 @@ struct IssuedKey {
     api_key: String,
     label: String,
     expires_at: Option<Timestamp>,
+    scopes: KeyScopes,
 }
 
 #[derive(Serialize)]
@@ -146,6 +161,7 @@ fn list_keys(api: &Api, call: &Call<'_>) -> Answer {
         label: row.label,
         expires_at: row.expires_at,
         last_used_at: row.last_used_at,
+        scopes: row.scopes,
     };
     json(&KeyList { account_id, keys: rows.into_iter().map(view).collect() })
 }
@@ -155,6 +171,7 @@ fn issue_key(api: &Api, call: &Call<'_>) -> Answer {
     let named = body.optional_text("account_id");
     let label = body.text_or("label", "");
     let lasts_sec = body.optional_integer("expires_in_sec");
+    let wanted = body.optional_texts("scopes");
     body.finish()?;
     if label.len() > TEXT_BYTES_MAX || label.chars().any(char::is_control) {
         return Err(ApiError::new(400, format!("label: at most {TEXT_BYTES_MAX} bytes on one line")));
@@ -166,12 +183,28 @@ fn issue_key(api: &Api, call: &Call<'_>) -> Answer {
     }
     let account_id = of_caller(call, named)?;
     let expires_at = lasts.flatten().map(|seconds| call.now.plus(Duration::from_secs(seconds)));
-    let (account, name, now) = (account_id.clone(), label.clone(), call.now);
+    let terms = keys::Terms { label, expires_at, scopes: scopes_for(call, wanted)? };
+    let (account, given, now) = (account_id.clone(), terms.clone(), call.now);
     let (key_id, key) = api.store.write::<_, ApiError, _>(move |scope| {
         let key = keys::issue(scope, &account, now)?;
-        Ok((keys::describe(scope, &account, &key, &name, expires_at)?, key))
+        Ok((keys::describe(scope, &account, &key, &given)?, key))
     })?;
-    json(&IssuedKey { account_id, key_id, api_key: key.expose().to_owned(), label, expires_at })
+    let keys::Terms { label, expires_at, scopes } = terms;
+    json(&IssuedKey { account_id, key_id, api_key: key.expose().to_owned(), label, expires_at, scopes })
+}
+
+/// What a new key is good for: what was asked for, or else as much as the caller's own credential, and
+/// never more than that.
+fn scopes_for(call: &Call<'_>, wanted: Option<Vec<String>>) -> Result<KeyScopes, ApiError> {
+    let own = call.caller.session().map_or(KeyScopes::ALL, |session| session.scopes);
+    let Some(wanted) = wanted else { return Ok(own) };
+    let named = |name: &String| {
+        KeyScope::named(name)
+            .ok_or_else(|| ApiError::new(400, "scopes: of read, rent, provider, withdraw and admin"))
+    };
+    let scopes = KeyScopes::of(wanted.iter().map(named).collect::<Result<Vec<_>, _>>()?);
+    scopes.each().try_for_each(|scope| call.caller.require_scope(scope))?;
+    Ok(scopes)
 }
 
 fn revoke_key(api: &Api, call: &Call<'_>) -> Answer {

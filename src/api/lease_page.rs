@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::privacy::Viewer;
 use super::router::{Method, Parameter, Route};
 use super::views::{BlockView, rounded, seconds};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::{HISTORY_ROWS_MAX, LEASE_SECONDS_MAX, LIST_ROWS_MAX};
 use crate::base::{Amount, LeaseId, Timestamp};
 use crate::market::leases as rules;
@@ -23,6 +23,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/leases/{lease_id}/hashrate",
         access: Access::Public,
+        scope: None,
         summary: "A lease's hashrate over time beside what its worker had promised, and its blocks",
         query: &[Parameter {
             name: "resolution",
@@ -38,6 +39,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/leases/{lease_id}/preview",
         access: Access::Open,
+        scope: Some(KeyScope::Read),
         summary: "What stopping an active lease now would cost and give back; and making it longer",
         query: &[Parameter {
             name: "extend_sec",

@@ -6,7 +6,7 @@ use super::idempotency::once;
 use super::privacy::Viewer;
 use super::router::{Method, Parameter, Route};
 use super::views::{BlockView, LeaseView, SettlementView, Slice};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::LIST_ROWS_MAX;
 use crate::market;
@@ -26,6 +26,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/leases",
         access: Access::Public,
+        scope: None,
         summary: "List leases, newest first",
         query: &[
             Parameter {
@@ -51,6 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/leases/{lease_id}",
         access: Access::Public,
+        scope: None,
         summary: "One lease, with its blocks and its settlement when there are any",
         query: &[],
         body: &[],
@@ -61,6 +63,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/leases/{lease_id}/extend",
         access: Access::Credential,
+        scope: Some(KeyScope::Rent),
         summary: "Make an active lease longer, at its price and with its prefix",
         query: &[],
         body: &[Parameter { name: "duration_sec", kind: "integer", required: true, about: "Seconds to add" }],

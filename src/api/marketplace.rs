@@ -32,6 +32,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/marketplace",
         access: Access::Public,
+        scope: None,
         summary: "Workers for rent",
         query: &[
             PAGE,
@@ -58,6 +59,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/marketplace/estimate",
         access: Access::Public,
+        scope: None,
         summary: "What a lease would cost",
         query: &[
             Parameter {

@@ -69,7 +69,7 @@ pub use pages::Pages;
 pub use router::{Method, Parameter, Route};
 pub use state::State;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, KeyScope};
 use crate::base::{Clock, Timestamp, WorkerId};
 use crate::chain::Rules;
 use crate::fleet::Fleet;

@@ -41,7 +41,17 @@ const fn get(
     answer: &'static str,
     handle: fn(&Api, &Call<'_>) -> Answer,
 ) -> Route {
-    Route { method: Method::Get, path, access: Access::Public, summary, query, body: &[], answer, handle }
+    Route {
+        method: Method::Get,
+        path,
+        access: Access::Public,
+        scope: None,
+        summary,
+        query,
+        body: &[],
+        answer,
+        handle,
+    }
 }
 
 pub(super) const ROUTES: &[Route] = &[

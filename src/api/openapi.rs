@@ -67,7 +67,7 @@ fn operation(route: &Route) -> Value {
         "operationId": operation_id(route),
         "summary": route.summary,
         "tags": [tag(route.path)],
-        "security": security(route.access),
+        "security": security(route),
         "parameters": parameters(route),
         "responses": responses(route),
     });
@@ -105,13 +105,15 @@ fn tag(path: &str) -> &str {
 }
 
 /// An empty requirement among others means that none is needed in open mode.
-fn security(access: Access) -> Value {
-    match access {
+fn security(route: &Route) -> Value {
+    // As OpenAPI 3.1 has it: what the credential must be good for.
+    let scopes: Vec<&str> = route.scope.iter().map(|scope| scope.as_str()).collect();
+    match route.access {
         Access::Public => json!([]),
-        Access::Open => json!([{}, { "token": [] }, { "apiKey": [] }]),
-        Access::Credential | Access::Identity => json!([{ "token": [] }, { "apiKey": [] }]),
+        Access::Open => json!([{}, { "token": [] }, { "apiKey": scopes }]),
+        Access::Credential | Access::Identity => json!([{ "token": [] }, { "apiKey": scopes }]),
         Access::Wallet => json!([{ "token": [] }]),
-        Access::Administrator => json!([{}, { "apiKey": [] }]),
+        Access::Administrator => json!([{}, { "apiKey": scopes }]),
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/marketplace/ladder",
         access: Access::Public,
+        scope: None,
         summary: "What is for rent by comparable price, and the hashrate to be had up to each",
         query: &[
             Parameter {
@@ -37,6 +38,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/workers/{worker_id}/pricing/rank",
         access: Access::Public,
+        scope: None,
         summary: "Where a worker's price, or another one, stands among what is for rent",
         query: &[Parameter {
             name: "price_per_min",

@@ -25,6 +25,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/overview/stats",
         access: Access::Public,
+        scope: None,
         summary: "The platform in numbers",
         query: &[],
         body: &[],
@@ -35,6 +36,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/overview/activity",
         access: Access::Public,
+        scope: None,
         summary: "What happened last: blocks, leases that began, leases that ended",
         query: &[
             PAGE,
@@ -53,6 +55,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/overview/network",
         access: Access::Public,
+        scope: None,
         summary: "The chain in numbers",
         query: &[],
         body: &[],
@@ -63,6 +66,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/overview/difficulty",
         access: Access::Public,
+        scope: None,
         summary: "The network's difficulty over time",
         query: &[Parameter {
             name: "hours",

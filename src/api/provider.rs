@@ -12,7 +12,7 @@ use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Row};
 use super::router::{Method, Parameter, Route};
 use super::views::{SettlementView, rounded};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::Caller;
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::{AccountId, Amount, EthAddress, Timestamp, WorkerId};
@@ -37,7 +37,17 @@ const fn get(
     answer: &'static str,
     handle: fn(&Api, &Call<'_>) -> Answer,
 ) -> Route {
-    Route { method: Method::Get, path, access: Access::Open, summary, query, body: &[], answer, handle }
+    Route {
+        method: Method::Get,
+        path,
+        access: Access::Open,
+        scope: Some(KeyScope::Read),
+        summary,
+        query,
+        body: &[],
+        answer,
+        handle,
+    }
 }
 
 pub(super) const ROUTES: &[Route] = &[

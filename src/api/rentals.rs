@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::idempotency::once;
 use super::router::{Method, Parameter, Route};
 use super::views::SettlementView;
-use super::{Access, Answer, Api, ApiError, Call};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope};
 use crate::auth::{Caller, Role};
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 use crate::market::Actor;
@@ -53,6 +53,7 @@ macro_rules! rent_route {
             method: Method::Post,
             path: $path,
             access: Access::Open,
+            scope: Some(KeyScope::Rent),
             summary: "Rent a worker",
             query: &[],
             body: RENT_BODY,
@@ -68,6 +69,7 @@ macro_rules! stop_route {
             method: Method::Post,
             path: $path,
             access: Access::Open,
+            scope: Some(KeyScope::Rent),
             summary: "Stop a lease and settle it",
             query: &[],
             body: STOP_BODY,

@@ -6,7 +6,7 @@ use super::csv::{self, Table};
 use super::leases::{LIMIT, OFFSET};
 use super::router::{Method, Parameter, Route};
 use super::views::{LeaseView, Slice};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{ADMINISTRATOR_ID, Caller};
 use crate::base::{AccountId, Amount};
 use crate::store::leases::{self, LeaseState};
@@ -17,6 +17,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/renter/stats",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "The caller's leases in numbers",
         query: &[],
         body: &[],
@@ -27,6 +28,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/renter/leases",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "The caller's leases, newest first",
         query: &[
             Parameter {

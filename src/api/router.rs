@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rouille::Request;
 
 use super::input::decode;
-use super::{Access, Answer, Api, ApiError, Call};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope};
 
 /// The methods we serve. `HEAD` is served by `GET` routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +60,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// What an API key must be good for; `None` where any key will do.
+    pub scope: Option<KeyScope>,
     /// One line for the API's description.
     pub summary: &'static str,
     /// What its query may hold.

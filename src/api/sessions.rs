@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::keys::holder;
 use super::router::{Method, Parameter, Route};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::sessions;
 use crate::base::{AccountId, Timestamp};
 
@@ -20,6 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Get,
         path: "/api/auth/sessions",
         access: Access::Credential,
+        scope: Some(KeyScope::Read),
         summary: "List the sessions that stand, newest first",
         query: &[OF_ACCOUNT],
         body: &[],
@@ -30,6 +31,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Delete,
         path: "/api/auth/sessions",
         access: Access::Credential,
+        scope: Some(KeyScope::Admin),
         summary: "Sign out everywhere",
         query: &[
             OF_ACCOUNT,
@@ -48,6 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Delete,
         path: "/api/auth/sessions/{session_id}",
         access: Access::Credential,
+        scope: Some(KeyScope::Admin),
         summary: "End one session",
         query: &[OF_ACCOUNT],
         body: &[],
@@ -58,6 +61,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/auth/logout",
         access: Access::Wallet,
+        scope: None,
         summary: "Sign out: the token that is shown is worth nothing from now on",
         query: &[],
         body: &[],

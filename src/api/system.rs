@@ -24,6 +24,7 @@ macro_rules! about {
             method: Method::Get,
             path: $path,
             access: Access::Public,
+            scope: None,
             summary: $summary,
             query: &[],
             body: &[],

@@ -6,7 +6,7 @@ use serde_json::{Value, json as value};
 use super::router::{Method, Parameter, Route};
 use super::views::rounded;
 use super::workers::{check_settings, find};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::market::{Refusal, workers as rules};
 use crate::protocol::{Control, ReportedState};
@@ -26,7 +26,17 @@ const fn get(
     answer: &'static str,
     handle: fn(&Api, &Call<'_>) -> Answer,
 ) -> Route {
-    Route { method: Method::Get, path, access: Access::Wallet, summary, query, body: &[], answer, handle }
+    Route {
+        method: Method::Get,
+        path,
+        access: Access::Wallet,
+        scope: Some(KeyScope::Read),
+        summary,
+        query,
+        body: &[],
+        answer,
+        handle,
+    }
 }
 
 pub(super) const ROUTES: &[Route] = &[
@@ -49,6 +59,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/wallet/workers/{worker_id}/command",
         access: Access::Wallet,
+        scope: Some(KeyScope::Provider),
         summary: "Command a worker of the wallet, or list and unlist it",
         query: &[],
         body: &[

@@ -7,7 +7,7 @@ use super::input::problem;
 use super::roster::{self, Row};
 use super::router::{Method, Parameter, Route};
 use super::worker_views::{ReputationView, WorkerView};
-use super::{Access, Answer, Api, ApiError, Call, json};
+use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{Caller, Role};
 use crate::base::{Amount, Timestamp, WorkerId};
 use crate::market::pricing::{self, duration_limits};
@@ -60,7 +60,17 @@ const fn get(
     answer: &'static str,
     handle: fn(&Api, &Call<'_>) -> Answer,
 ) -> Route {
-    Route { method: Method::Get, path, access: Access::Public, summary, query, body: &[], answer, handle }
+    Route {
+        method: Method::Get,
+        path,
+        access: Access::Public,
+        scope: None,
+        summary,
+        query,
+        body: &[],
+        answer,
+        handle,
+    }
 }
 
 const fn set_pricing_at(path: &'static str) -> Route {
@@ -68,6 +78,7 @@ const fn set_pricing_at(path: &'static str) -> Route {
         method: Method::Put,
         path,
         access: Access::Open,
+        scope: Some(KeyScope::Provider),
         summary: "Set a worker's price and limits",
         query: &[],
         body: PRICING_BODY,
@@ -100,6 +111,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/workers/{worker_id}/control",
         access: Access::Open,
+        scope: Some(KeyScope::Provider),
         summary: "Control a worker",
         query: &[],
         body: CONTROL_BODY,
@@ -110,6 +122,7 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/control/broadcast",
         access: Access::Administrator,
+        scope: Some(KeyScope::Admin),
         summary: "Control all workers",
         query: &[],
         body: CONTROL_BODY,

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::KeyScope;
 use crate::store::StoreError;
 
 /// A refusal; its text is the `detail` of the answer, word for word the prototype's.
@@ -22,6 +23,9 @@ pub enum AuthError {
     /// 401: a route for wallets, and no wallet's token.
     #[error("Wallet authentication required")]
     WalletRequired,
+    /// 403: an API key that was not made for this.
+    #[error("This API key lacks the scope '{0}'")]
+    Scope(KeyScope),
     /// 404: a key for an account that is not there, or that nobody signs in to.
     #[error("Account not found")]
     AccountNotFound,

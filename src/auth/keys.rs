@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::digest::{CREDENTIAL_BYTES, HINT_LENGTH, digest};
-use super::{AuthError, Role, Session, Via};
+use super::{AuthError, KeyScopes, Role, Session, Via};
 use crate::base::limits::API_KEYS_MAX;
 use crate::base::{AccountId, EthAddress, Secret, Timestamp};
 use crate::store::StoreError;
@@ -21,13 +21,26 @@ pub struct KeyHolder {
     pub role: Role,
     /// Its address, if a signature has proven it.
     pub wallet: Option<EthAddress>,
+    /// What the key is good for.
+    pub scopes: KeyScopes,
 }
 
 impl From<KeyHolder> for Session {
     fn from(holder: KeyHolder) -> Self {
-        let KeyHolder { account, role, wallet, .. } = holder;
-        Session { account, role, wallet, via: Via::ApiKey, token_id: None }
+        let KeyHolder { account, role, wallet, scopes, .. } = holder;
+        Session { account, role, wallet, via: Via::ApiKey, scopes, token_id: None }
     }
+}
+
+/// What a key is made for.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// What its owner calls it.
+    pub label: String,
+    /// When it ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// What it is good for.
+    pub scopes: KeyScopes,
 }
 
 /// A key, without what would let anybody use it.
@@ -39,6 +52,8 @@ pub struct KeyRow {
     pub expires_at: Option<Timestamp>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<Timestamp>,
+    /// What it is good for.
+    pub scopes: KeyScopes,
     /// To revoke it by.
     pub key_id: i64,
     /// Its first 8 characters.
@@ -95,25 +110,29 @@ pub fn adopt(
 /// Whose `key` is, unless it is unknown or revoked.
 pub fn find(conn: &Connection, key: &str, now: Timestamp) -> Result<Option<KeyHolder>, AuthError> {
     let mut query = conn.prepare_cached(
-        "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END, k.key_id, k.last_used_at
+        "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END, k.key_id, k.last_used_at,
+                k.scopes
          FROM api_keys k JOIN accounts a ON a.account_id = k.account_id
          WHERE k.digest = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)
                AND a.origin IN ('registered', 'worker', 'wallet')",
     )?;
     let row = query.query_row(params![digest(key), now], |row| {
         let wallet: Option<String> = row.get(2)?;
-        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, row.get(3)?, row.get(4)?))
+        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, row.get(3)?, row.get(4)?, row.get(5)?))
     });
-    let Some((account, role, wallet, key_id, last_used_at)) = row.optional()? else { return Ok(None) };
+    let Some((account, role, wallet, key_id, last_used_at, scopes)) = row.optional()? else {
+        return Ok(None);
+    };
     let account = account.parse().map_err(|error| corrupt(0, error))?;
     let wallet = wallet.map(|text| text.parse()).transpose().map_err(|error| corrupt(2, error))?;
-    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet }))
+    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet, scopes }))
 }
 
 /// The keys of `account`, newest first, the revoked ones too.
 pub fn list(conn: &Connection, account: &AccountId) -> Result<Vec<KeyRow>, AuthError> {
     let mut query = conn.prepare_cached(
-        "SELECT key_id, hint, created_at, revoked_at, label, expires_at, last_used_at FROM api_keys
+        "SELECT key_id, hint, created_at, revoked_at, label, expires_at, last_used_at, scopes
+         FROM api_keys
          WHERE account_id = ?1
          ORDER BY key_id DESC LIMIT ?2",
     )?;
@@ -134,19 +153,20 @@ pub fn revoke(
     Ok(update.execute(params![key_id, account.as_str(), now.micros()])? == 1)
 }
 
-/// Gives an account's newest key a name, and an end if it shall have one.
+/// Gives a key that was just issued its terms; returns its number.
 pub fn describe(
     conn: &Connection,
     account: &AccountId,
     key: &Secret,
-    label: &str,
-    expires_at: Option<Timestamp>,
+    terms: &Terms,
 ) -> Result<i64, AuthError> {
     let mut update = conn.prepare_cached(
-        "UPDATE api_keys SET label = ?3, expires_at = ?4 WHERE account_id = ?1 AND digest = ?2 RETURNING key_id",
+        "UPDATE api_keys SET label = ?3, expires_at = ?4, scopes = ?5
+         WHERE account_id = ?1 AND digest = ?2 RETURNING key_id",
     )?;
-    Ok(update
-        .query_row(params![account.as_str(), digest(key.expose()), label, expires_at], |row| row.get(0))?)
+    let Terms { label, expires_at, scopes } = terms;
+    let row = params![account.as_str(), digest(key.expose()), label, expires_at, scopes];
+    Ok(update.query_row(row, |row| row.get(0))?)
 }
 
 /// Notes that a key was used.
@@ -165,6 +185,7 @@ fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
         label: row.get(4)?,
         expires_at: row.get(5)?,
         last_used_at: row.get(6)?,
+        scopes: row.get(7)?,
     })
 }
 
@@ -220,7 +241,8 @@ mod tests {
         with_accounts(|conn| {
             let key = issue(conn, &id("rig"), NOW).unwrap();
             let end = NOW.plus(std::time::Duration::from_secs(60));
-            let key_id = describe(conn, &id("rig"), &key, "backups", Some(end)).unwrap();
+            let terms = Terms { label: "backups".into(), expires_at: Some(end), scopes: KeyScopes::of([]) };
+            let key_id = describe(conn, &id("rig"), &key, &terms).unwrap();
             assert!(
                 find(conn, key.expose(), end.minus(std::time::Duration::from_micros(1))).unwrap().is_some()
             );

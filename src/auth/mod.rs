@@ -11,6 +11,7 @@ pub mod eth;
 pub mod keys;
 mod nonces;
 mod rfc3339;
+mod scopes;
 mod secret_file;
 mod session;
 pub mod sessions;
@@ -27,6 +28,7 @@ use crate::base::{AccountId, Clock, EthAddress, Secret};
 
 pub use error::AuthError;
 pub use keys::KeyHolder;
+pub use scopes::{KeyScope, KeyScopes};
 pub use secret_file::SecretFileError;
 pub use session::{ADMINISTRATOR_ID, Caller, Role, Session, Via};
 pub use tokens::{Issued, JwtSecret};

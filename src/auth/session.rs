@@ -5,7 +5,7 @@ use std::fmt;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::{Deserialize, Serialize};
 
-use super::AuthError;
+use super::{AuthError, KeyScope, KeyScopes};
 use crate::base::{AccountId, EthAddress};
 
 /// The name under which the administrator appears in answers; no row of `accounts` bears it.
@@ -33,6 +33,8 @@ pub struct Session {
     pub wallet: Option<EthAddress>,
     /// What was shown.
     pub via: Via,
+    /// What it is good for: all, unless an API key was made for less.
+    pub scopes: KeyScopes,
     /// The id of the token that was shown, if one was: its session must still stand.
     pub token_id: Option<String>,
 }
@@ -94,6 +96,12 @@ impl Caller {
     /// Refuses nobody, with the text for routes that always need a credential.
     pub fn require_credential(&self) -> Result<(), AuthError> {
         if *self == Caller::Nobody { Err(AuthError::Missing) } else { Ok(()) }
+    }
+
+    /// Refuses an account's API key that was not made for this.
+    pub fn require_scope(&self, scope: KeyScope) -> Result<(), AuthError> {
+        let lacks = self.session().is_some_and(|session| !session.scopes.holds(scope));
+        if lacks { Err(AuthError::Scope(scope)) } else { Ok(()) }
     }
 
     /// The wallet that signed in with a token; API keys do not count here (contract: observed.md, 4).

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::secret_file::{self, SecretFileError};
-use super::{AuthError, Mode, Role, Session, Via};
+use super::{AuthError, KeyScopes, Mode, Role, Session, Via};
 use crate::base::limits::{JWT_SECRET_BYTES_MIN, TOKEN_LIFETIME};
 use crate::base::{AccountId, EthAddress, Secret, Timestamp};
 
@@ -121,7 +121,14 @@ impl Tokens {
         if now.micros() >= exp.saturating_mul(MICROS_PER_SECOND) {
             return Err(AuthError::Token);
         }
-        Ok(Session { account: account_id, role, wallet: Some(sub), via: Via::Token, token_id: Some(jti) })
+        Ok(Session {
+            account: account_id,
+            role,
+            wallet: Some(sub),
+            via: Via::Token,
+            scopes: KeyScopes::ALL,
+            token_id: Some(jti),
+        })
     }
 }
 

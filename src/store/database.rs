@@ -14,7 +14,7 @@ use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../sql/001_ledger.sql"),
     include_str!("../../sql/002_market.sql"),
     include_str!("../../sql/003_chain.sql"),
@@ -25,6 +25,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../sql/008_keepers.sql"),
     include_str!("../../sql/009_own_leases.sql"),
     include_str!("../../sql/010_token_issuers.sql"),
+    include_str!("../../sql/011_scopes.sql"),
 ];
 
 /// The schema version that this program writes.

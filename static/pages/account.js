@@ -134,6 +134,7 @@ function Withdraw({ account, onClose }) {
 // --- keys ---
 
 const DAY = 86400;
+const SCOPES = [["", "everything that you may"], ["read", "only look"], ["rent", "look and rent"], ["provider", "look and run workers"]];
 const LASTS = [["", "when it is revoked"], [String(7 * DAY), "after 7 days"], [String(30 * DAY), "after 30 days"], [String(90 * DAY), "after 90 days"], [String(365 * DAY), "after a year"]];
 const LABEL_MAX = 60;
 
@@ -158,6 +159,7 @@ function Keys({ account }) {
   const columns = useMemo(() => [
     { key: "name", label: "Name", cell: (key) => key.label || html`<span class="soft">No name</span>` },
     { key: "hint", label: "Key", width: 130, cell: (key) => html`<span class="mono">${key.hint}…</span>` },
+    { key: "may", label: "May", width: 150, cell: (key) => (key.scopes.length === 5 ? "everything" : key.scopes.join(", ")) },
     { key: "made", label: "Made", width: 170, cell: (key) => dateTime(key.created_at) },
     { key: "used", label: "Last used", width: 120, cell: (key) => (key.last_used_at ? ago(key.last_used_at, at) : html`<span class="soft">never</span>`) },
     { key: "state", label: "State", width: 240, cell: (key) => keyState(key, at) },
@@ -177,10 +179,10 @@ function NewKey({ account, onMade, onClose }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState("");
   const make = async (event) => {
-    const { label, lasts } = read(event);
+    const { label, lasts, may } = read(event);
     setBusy(true);
     try {
-      setMade(await post("/api/auth/keys", { label: label.trim(), ...(lasts && { expires_in_sec: Number(lasts) }), ...(account.role === "admin" && { account_id: account.account_id }) }));
+      setMade(await post("/api/auth/keys", { label: label.trim(), ...(may && { scopes: [may] }), ...(lasts && { expires_in_sec: Number(lasts) }), ...(account.role === "admin" && { account_id: account.account_id }) }));
       onMade();
     } catch (refused) { setError(refused.message); }
     setBusy(false);
@@ -194,6 +196,7 @@ function NewKey({ account, onMade, onClose }) {
     <${FormError} text=${error} />
     <${Field} label="Name" hint="What you know it by: the program or machine that uses it."><input name="label" autocomplete="off" maxlength=${LABEL_MAX} placeholder="rig at home" autofocus /><//>
     <${Field} label="It ends"><select name="lasts">${LASTS.map(([seconds, text]) => html`<option key=${text} value=${seconds}>${text}</option>`)}</select><//>
+    <${Field} label="It may"><select name="may">${SCOPES.map(([scope, text]) => html`<option key=${text} value=${scope}>${text}</option>`)}</select><//>
     <div class="row end"><${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" busy=${busy}>Make the key<//></div></form><//>`;
 }
 

@@ -19,6 +19,7 @@ mod old_faults;
 mod orders;
 mod pages;
 mod races;
+mod scopes;
 mod sessions;
 mod strangers;
 mod topics;
