@@ -1,8 +1,9 @@
 //! What workers send.
 
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::fields::{Fields, kind, not, object, wrong};
 use super::{Channel, PayloadError};
 use crate::base::limits::{GPUS_MAX, HASH_BYTES_MAX, HASHRATE_MAX, TEXT_BYTES_MAX};
 use crate::base::{BlockKey, EthAddress, LeaseId, WorkerId};
@@ -161,9 +162,9 @@ pub struct Block {
 
 /// Parses a payload that came on `channel`. Refuses what the worker's topics do not carry.
 pub fn parse(channel: Channel, payload: &[u8]) -> Result<Message, PayloadError> {
-    let object: Map<String, Value> =
-        serde_json::from_slice(payload).map_err(|error| PayloadError::NotJson(error.to_string()))?;
+    let object = object(payload).map_err(PayloadError::NotJson)?;
     let fields = Fields(&object);
+    fields.check_clock()?;
     match channel {
         Channel::Register => register(&fields).map(Message::Register),
         Channel::Heartbeat => heartbeat(&fields).map(Message::Heartbeat),
@@ -176,16 +177,17 @@ pub fn parse(channel: Channel, payload: &[u8]) -> Result<Message, PayloadError> 
 }
 
 fn register(fields: &Fields) -> Result<Register, PayloadError> {
-    let gpus: Vec<Gpu> = match fields.0.get("gpus") {
+    let gpus = match fields.0.get("gpus") {
         None | Some(Value::Null) => Vec::new(),
-        Some(list) => Vec::deserialize(list).map_err(|error| wrong("gpus", error))?,
+        Some(Value::Array(list)) if list.len() <= GPUS_MAX => {
+            let gpus = (1..).zip(list).map(|(place, entry)| {
+                gpu(entry).map_err(|problem| wrong("gpus", format_args!("entry {place}: {problem}")))
+            });
+            gpus.collect::<Result<_, _>>()?
+        }
+        Some(Value::Array(_)) => return Err(wrong("gpus", format_args!("must hold at most {GPUS_MAX}"))),
+        Some(other) => return Err(not("gpus", "a list", other)),
     };
-    if gpus.len() > GPUS_MAX {
-        return Err(wrong("gpus", format_args!("at most {GPUS_MAX}")));
-    }
-    for gpu in &gpus {
-        check_gpu(gpu)?;
-    }
     Ok(Register {
         worker_id: fields.worker()?,
         eth_address: fields.address("eth_address")?,
@@ -198,18 +200,28 @@ fn register(fields: &Fields) -> Result<Register, PayloadError> {
 
 const MEMORY_GB_MAX: f64 = 1e6;
 
-fn check_gpu(gpu: &Gpu) -> Result<(), PayloadError> {
-    if gpu.name.len() > TEXT_BYTES_MAX {
-        return Err(wrong("gpus.name", format_args!("at most {TEXT_BYTES_MAX} bytes")));
-    }
-    if !(0.0..=MEMORY_GB_MAX).contains(&gpu.memory_gb) {
-        return Err(wrong("gpus.memory_gb", "out of range"));
-    }
-    match &gpu.bus_id {
-        None | Some(Value::Number(_)) => Ok(()),
-        Some(Value::String(text)) if text.len() <= TEXT_BYTES_MAX => Ok(()),
-        Some(_) => Err(wrong("gpus.bus_id", "a number or a short text")),
-    }
+/// One entry of `gpus`, or what is wrong with it.
+fn gpu(entry: &Value) -> Result<Gpu, String> {
+    let Value::Object(object) = entry else { return Err(format!("must be an object, not {}", kind(entry))) };
+    let fields = Fields(object);
+    let bus_id = match object.get("bus_id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(number @ Value::Number(_)) => Ok(Some(number.clone())),
+        Some(Value::String(_)) => fields.text("bus_id", TEXT_BYTES_MAX).map(|text| text.map(Value::String)),
+        Some(other) => Err(not("bus_id", "a number or a text", other)),
+    };
+    let gpu = || {
+        Ok(Gpu {
+            index: fields.count("index")?,
+            name: fields.text("name", TEXT_BYTES_MAX)?.unwrap_or_default(),
+            memory_gb: fields.measure("memory_gb", MEMORY_GB_MAX)?,
+            bus_id: bus_id?,
+        })
+    };
+    gpu().map_err(|error: PayloadError| match error {
+        PayloadError::Field { field, problem } => format!("{field} {problem}"),
+        PayloadError::NotJson(problem) => problem,
+    })
 }
 
 fn heartbeat(fields: &Fields) -> Result<Heartbeat, PayloadError> {
@@ -260,77 +272,6 @@ fn block(fields: &Fields) -> Result<Block, PayloadError> {
         attempts: fields.attempts()?,
         hashrate,
     })
-}
-
-struct Fields<'a>(&'a Map<String, Value>);
-
-impl Fields<'_> {
-    fn worker(&self) -> Result<WorkerId, PayloadError> {
-        let text = self.text("worker_id", usize::MAX)?.ok_or_else(|| wrong("worker_id", "missing"))?;
-        text.parse().map_err(|error| wrong("worker_id", error))
-    }
-
-    fn lease(&self) -> Result<Option<LeaseId>, PayloadError> {
-        match self.text("lease_id", usize::MAX)? {
-            Some(text) if !text.is_empty() => {
-                text.parse().map(Some).map_err(|error| wrong("lease_id", error))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn address(&self, name: &'static str) -> Result<Option<EthAddress>, PayloadError> {
-        match self.text(name, usize::MAX)? {
-            Some(text) if !text.is_empty() => text.parse().map(Some).map_err(|error| wrong(name, error)),
-            _ => Ok(None),
-        }
-    }
-
-    fn text(&self, name: &'static str, bytes_max: usize) -> Result<Option<String>, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.len() <= bytes_max => Ok(Some(text.clone())),
-            Some(Value::String(_)) => Err(wrong(name, format_args!("at most {bytes_max} bytes"))),
-            Some(_) => Err(wrong(name, "not a text")),
-        }
-    }
-
-    fn measure(&self, name: &'static str, max: f64) -> Result<f64, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(0.0),
-            Some(Value::Number(number)) => {
-                let value = number.as_f64().unwrap_or(f64::NAN);
-                (0.0..=max).contains(&value).then_some(value.abs()).ok_or_else(|| wrong(name, "out of range"))
-            }
-            Some(_) => Err(wrong(name, "not a number")),
-        }
-    }
-
-    fn count(&self, name: &'static str) -> Result<u32, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(0),
-            Some(Value::Number(number)) => number
-                .as_u64()
-                .and_then(|count| u32::try_from(count).ok())
-                .ok_or_else(|| wrong(name, "not a count")),
-            Some(_) => Err(wrong(name, "not a number")),
-        }
-    }
-
-    fn attempts(&self) -> Result<i64, PayloadError> {
-        match self.0.get("attempts") {
-            None | Some(Value::Null) => Some(0),
-            Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(_) => None,
-        }
-        .filter(|attempts| *attempts >= 0)
-        .ok_or_else(|| wrong("attempts", "not a count"))
-    }
-}
-
-fn wrong(field: &'static str, problem: impl ToString) -> PayloadError {
-    PayloadError::Field { field, problem: problem.to_string() }
 }
 
 fn address_or_empty<S: Serializer>(address: &Option<EthAddress>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -387,12 +328,55 @@ mod tests {
             (Channel::Register, json!({"worker_id": "w", "eth_address": "0x12"}), "eth_address"),
             (Channel::Status, json!({"worker_id": "w", "state": "DANCING"}), "state"),
             (Channel::Status, json!({"worker_id": "w"}), "state"),
+            (Channel::Status, json!({"worker_id": "w", "state": "IDLE", "timestamp": []}), "timestamp"),
+            (Channel::Register, json!({"worker_id": "w", "timestamp": {}}), "timestamp"),
+            (Channel::Heartbeat, json!({"worker_id": "w", "uptime_sec": "long"}), "uptime_sec"),
+            (Channel::Heartbeat, json!({"worker_id": "w", "accepted_blocks": true}), "accepted_blocks"),
+            (Channel::Heartbeat, json!({"worker_id": "w", "difficulty": [8]}), "difficulty"),
             (Channel::Block, json!({"worker_id": "w", "hash": "XEN11", "key": "0x12"}), "key"),
             (Channel::Block, json!({"worker_id": "w", "hash": "", "key": "0".repeat(64)}), "hash"),
         ] {
             assert_eq!(refused_field(channel, &payload), field);
         }
         assert!(matches!(parse(Channel::Heartbeat, br#"{"hashrate":1e999}"#), Err(PayloadError::NotJson(_))));
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_expected_in_plain_words() {
+        for (payload, expected) in [
+            (
+                r#"{"worker_id":"w","gpu_count":"two"}"#,
+                "field gpu_count: must be a whole number from 0 up, not a text",
+            ),
+            (
+                r#"{"worker_id":"w","gpu_count":-1}"#,
+                "field gpu_count: must be a whole number from 0 up, not -1",
+            ),
+            (r#"{"worker_id":"w","gpus":"many"}"#, "field gpus: must be a list, not a text"),
+            (r#"{"worker_id":"w","gpus":[1]}"#, "field gpus: entry 1: must be an object, not a number"),
+            (
+                r#"{"worker_id":"w","gpus":[{},{"index":"0"}]}"#,
+                "field gpus: entry 2: index must be a whole number from 0 up, not a text",
+            ),
+            (
+                r#"{"worker_id":"w","gpus":[{"memory_gb":-1}]}"#,
+                "field gpus: entry 1: memory_gb must be from 0 to 1e6, not -1",
+            ),
+            ("[]", "the payload must be a JSON object, and this is a list"),
+            ("{\"worker_id\":", "the payload must be a JSON object, and this ends too early"),
+            ("{x}", "the payload must be a JSON object, and this is no JSON at line 1, character 2"),
+        ] {
+            let Err(error) = parse(Channel::Register, payload.as_bytes()) else { panic!("{payload}") };
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn times_may_be_numbers_or_texts() {
+        for time in [json!(1.5), json!(1), json!(null), json!("2026-01-01T00:00:00Z")] {
+            let payload = json!({"worker_id": "w", "timestamp": time, "uptime_sec": 1, "difficulty": "1727"});
+            assert!(parse(Channel::Heartbeat, payload.to_string().as_bytes()).is_ok(), "{time}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! prototype's client leaves out takes the prototype's default; what has the wrong type is refused.
 
 mod commands;
+mod fields;
 mod messages;
 mod settings;
 mod topic;
@@ -19,7 +20,7 @@ use thiserror::Error;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PayloadError {
     /// Not a JSON object.
-    #[error("the payload is not a JSON object: {0}")]
+    #[error("the payload must be a JSON object, and {0}")]
     NotJson(String),
     /// A field is missing, of the wrong type or out of range.
     #[error("field {field}: {problem}")]
