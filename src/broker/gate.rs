@@ -15,6 +15,7 @@ use super::registry::{Client, Denied, Will};
 use super::rules;
 use super::server::Shared;
 use super::session::{Session, Stop, unreadable};
+use super::strict;
 use crate::base::WorkerId;
 use crate::base::limits::{MQTT_MESSAGES_PER_SECOND, MQTT_PACKET_BYTES_MAX};
 
@@ -168,12 +169,16 @@ impl Socket {
 
     fn connect(&mut self, shared: &Shared, stream: &mut BytesMut) -> Result<Packet, Stop> {
         let is_connect = stream.first().is_some_and(|first| first >> 4 == CONNECT);
+        let frame = v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
+        // Another protocol's CONNECT is told so, whatever else it holds.
+        let strictly = strict::check(frame.byte1, &stream[frame.fixed_header_len..frame.frame_length()]);
         let packet = match V4.read_mut(stream, MQTT_PACKET_BYTES_MAX) {
             Err(Error::InvalidProtocolLevel(_) | Error::InvalidProtocol) if is_connect => {
                 return Ok(self.refuse(BAD_PROTOCOL));
             }
             read => read.map_err(unreadable)?,
         };
+        strictly?;
         let Packet::Connect(connect, _, will, _, login) = packet else {
             return Err("the first packet is not CONNECT".into());
         };

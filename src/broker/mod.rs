@@ -23,6 +23,7 @@ mod registry;
 mod rules;
 mod server;
 mod session;
+mod strict;
 mod subscriptions;
 
 pub use publisher::Publisher;
@@ -128,7 +129,10 @@ impl Receipt {
 /// Why the broker does not start.
 #[derive(Debug, Error)]
 pub enum BrokerError {
-    /// The address is taken or not ours.
+    /// Another program listens there.
+    #[error("{0} is already taken by another program")]
+    Taken(SocketAddr),
+    /// The address is not ours.
     #[error("cannot listen for MQTT on {addr}: {cause}")]
     Listen {
         /// The address asked for.

@@ -18,6 +18,7 @@ use super::publisher::wake_topic;
 use super::registry::{Client, Will};
 use super::rules::{self, Route};
 use super::server::Shared;
+use super::strict;
 use super::subscriptions::Subscriptions;
 use super::{Identity, Inbound, Receipt};
 use crate::base::WorkerId;
@@ -122,9 +123,7 @@ impl Session {
         stream: &mut BytesMut,
     ) -> Result<Packet, Stop> {
         let frame = v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
-        if !has_the_flags_of_its_type(frame.byte1) {
-            return Err("the flags of a packet are not those of its type".into());
-        }
+        strict::check(frame.byte1, &stream[frame.fixed_header_len..frame.frame_length()])?;
         let (qos, pkid) = outgoing::delivery(&stream[..frame.frame_length()]).unwrap_or_default();
         if frame.byte1 >> 4 == PUBLISH {
             if qos == 0 && frame.byte1 & DUP != 0 {
@@ -151,6 +150,7 @@ impl Session {
             }
             Packet::Subscribe(subscribe, _) => return self.subscribe(shared, outgoing, subscribe),
             Packet::Unsubscribe(Unsubscribe { pkid, filters }, _) if !filters.is_empty() => {
+                filters.iter().try_for_each(|filter| rules::check_filter(filter))?;
                 let filters = self.subscriptions.forget(filters);
                 if !filters.is_empty() {
                     outgoing.unsubscribing(filters.len());
@@ -175,9 +175,6 @@ impl Session {
         outgoing: &mut Outgoing,
         subscribe: Subscribe,
     ) -> Result<Packet, Stop> {
-        if subscribe.pkid == 0 {
-            return Err("packet id 0".into());
-        }
         let asked = self.subscriptions.ask(&self.client.identity, &shared.registry, subscribe.filters)?;
         if let Some((filter, why)) = &asked.refused {
             let client = Shown(self.client.id.as_bytes());
@@ -328,17 +325,5 @@ impl Shared {
         if may_retain && self.registry.admit_topic(&will.topic) {
             self.publisher.relay(will.message());
         }
-    }
-}
-
-/// The low half of a packet's first byte, which the library does not look at (MQTT 3.1.1, table 2.2).
-fn has_the_flags_of_its_type(first: u8) -> bool {
-    const PUBREL: u8 = 6;
-    const SUBSCRIBE: u8 = 8;
-    const UNSUBSCRIBE: u8 = 10;
-    match (first >> 4, first & 0x0f) {
-        (PUBLISH, _) => true,
-        (PUBREL | SUBSCRIBE | UNSUBSCRIBE, flags) => flags == 0b0010,
-        (_, flags) => flags == 0,
     }
 }

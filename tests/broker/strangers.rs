@@ -236,6 +236,76 @@ fn malformed_packets_end_only_their_own_connection() {
 }
 
 #[test]
+fn what_the_standard_forbids_ends_the_connection() {
+    let house = Harness::open();
+    let topic = |topic: &[u8]| publish(topic, b"x", 0, 0, false);
+    let unsubscribe = |id: u8, filter: &[u8]| packet(0xa2, &[&[0, id][..], &field(filter)].concat());
+    let forbidden = [
+        ("a repetition with QoS 0", [&[0x38], &topic(b"t")[1..]].concat()),
+        ("no topic", topic(b"")),
+        ("a wildcard in a topic", topic(b"a/+")),
+        ("a null character in a topic", topic(b"a\0")),
+        ("a topic that is not UTF-8", topic(b"\xc3\x28")),
+        ("QoS 3 in a filter", subscribe(1, b"a", 3)),
+        ("reserved bits in a filter's QoS", subscribe(1, b"a", 0xfd)),
+        ("an empty filter", subscribe(1, b"", 0)),
+        ("a null character in a filter", subscribe(1, b"a\0", 0)),
+        ("a filter that is not UTF-8", subscribe(1, b"\xc3\x28", 0)),
+        ("a wildcard out of place", subscribe(1, b"a#", 0)),
+        ("SUBSCRIBE with id 0", subscribe(0, b"a", 0)),
+        ("SUBSCRIBE of nothing", packet(0x82, &[0, 1])),
+        ("UNSUBSCRIBE with id 0", unsubscribe(0, b"a")),
+        ("UNSUBSCRIBE of an empty filter", unsubscribe(1, b"")),
+        ("PUBREL with id 0", packet(0x62, &[0, 0])),
+        ("PUBREL that is too long", packet(0x62, &[0, 1, 0, 0])),
+        ("PINGREQ that is too long", packet(0xc0, &[0])),
+        ("DISCONNECT that is too long", packet(0xe0, &[0])),
+        ("flags of SUBSCRIBE", packet(0x80, &[0, 1, 0, 1, b'a', 0])),
+        ("flags of PINGREQ", packet(0xc1, &[])),
+        ("a length of five bytes", vec![0x30, 0x80, 0x80, 0x80, 0x80, 0x01]),
+        ("CONNECT again", Connect::new("odd").bytes()),
+    ];
+    for (what, bytes) in forbidden {
+        let mut client = house.connect("odd");
+        client.send(&bytes);
+        assert_eq!(client.read(), None, "{what}");
+    }
+    house.assert_serves();
+}
+
+#[test]
+fn what_the_standard_forbids_of_connect_gets_no_answer() {
+    let house = Harness::open();
+    let connect = |flags: u8, fields: &[&[u8]]| {
+        let fields: Vec<u8> = fields.iter().flat_map(|text| field(text)).collect();
+        packet(0x10, &[&field(b"MQTT")[..], &[4, flags, 0, 60], &fields].concat())
+    };
+    let sound = connect(0x02 | 0xc4, &[b"odd", b"t", b"m", b"user", b"word"]);
+    let forbidden = [
+        ("flags of its type", [&[0x11], &sound[1..]].concat()),
+        ("the reserved flag", connect(0x03, &[b"odd"])),
+        ("a will's QoS without a will", connect(0x0a, &[b"odd"])),
+        ("a will's retain without a will", connect(0x22, &[b"odd"])),
+        ("a will with QoS 3", connect(0x1e, &[b"odd", b"t", b"m"])),
+        ("a will without its message", connect(0x06, &[b"odd", b"t"])),
+        ("a password without a user", connect(0x42, &[b"odd", b"word"])),
+        ("a user that is not there", connect(0x82, &[b"odd"])),
+        ("a user without the flag", connect(0x02, &[b"odd", b"user"])),
+        ("a null character in the user", connect(0xc2, &[b"odd", b"us\0er", b"word"])),
+        ("a user that is not UTF-8", connect(0xc2, &[b"odd", b"\xc3\x28", b"word"])),
+    ];
+    for (what, bytes) in forbidden {
+        let mut client = RawClient::open(house.addr());
+        client.send(&bytes);
+        assert_eq!(client.read(), None, "{what}");
+    }
+    let mut client = RawClient::open(house.addr());
+    client.send(&sound);
+    assert!(client.read().is_some_and(|answer| answer.body == [0, 0]) && client.ping());
+    house.assert_serves();
+}
+
+#[test]
 fn what_comes_before_a_violation_or_disconnect_is_served() {
     let house = Harness::open();
     let mut reader = house.connect("reader");
