@@ -96,6 +96,19 @@ fn a_wrong_flag_is_exit_code_2() {
 }
 
 #[test]
+fn a_server_for_nobody_is_a_usage_error() {
+    for flag in ["--mqtt-connections-max", "--http-connections-max"] {
+        for number in ["0", "-1", "18446744073709551615"] {
+            let output = run(&["server", &format!("{flag}={number}")]);
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{stderr}");
+            let first = stderr.lines().next().unwrap_or_default();
+            assert!(first.contains(&format!("invalid value '{number}' for '{flag} <N>'")), "{stderr}");
+        }
+    }
+}
+
+#[test]
 fn fault_46_a_taken_port_is_one_line_and_exit_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -104,7 +117,8 @@ fn fault_46_a_taken_port_is_one_line_and_exit_code_1() {
         let mut arguments = vec!["server", "--db-path", db.to_str().unwrap()];
         let other = if flag == "--mqtt-port" { "--api-port" } else { "--mqtt-port" };
         arguments.extend([flag, &port, other, "0"]);
-        assert_one_line(&run(&arguments), &[&port]);
+        let expected = format!("{flag}: 127.0.0.1:{port} is already taken by another program\n");
+        assert_one_line(&run(&arguments), &[&expected]);
     }
 }
 

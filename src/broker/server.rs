@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
@@ -147,10 +148,7 @@ impl Broker {
                 }
                 Ok(Err(_)) if tries > 0 => {}
                 // The library puts what kind of error it is before the system's words.
-                Ok(Err(cause)) => {
-                    let cause = cause.trim_start_matches("I/O ").to_owned();
-                    return Err(BrokerError::Listen { addr, cause });
-                }
+                Ok(Err(cause)) => return Err(not_listening(addr, cause)),
                 // The thread died before it could say so.
                 Err(_) => return Err(BrokerError::Router("its runtime does not start".to_owned())),
             }
@@ -199,7 +197,23 @@ fn concrete(addr: SocketAddr) -> Result<SocketAddr, BrokerError> {
         return Ok(addr);
     }
     let probe = TcpListener::bind(addr).and_then(|listener| listener.local_addr());
-    probe.map_err(|error| BrokerError::Listen { addr, cause: error.to_string() })
+    probe.map_err(|error| refused_address(addr, &error))
+}
+
+/// Why the library could not listen: its own text says the system's error twice.
+fn not_listening(addr: SocketAddr, library_text: String) -> BrokerError {
+    match TcpListener::bind(addr) {
+        Err(error) => refused_address(addr, &error),
+        // Free again meanwhile.
+        Ok(_) => BrokerError::Listen { addr, cause: library_text },
+    }
+}
+
+fn refused_address(addr: SocketAddr, error: &io::Error) -> BrokerError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => BrokerError::Taken(addr),
+        _ => BrokerError::Listen { addr, cause: error.to_string() },
+    }
 }
 
 fn serve(

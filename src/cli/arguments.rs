@@ -4,9 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use crate::base::Secret;
-use crate::base::limits::{HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX};
+use crate::base::limits::{
+    HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX, MQTT_LIBRARY_CONNECTIONS_MAX,
+};
 use crate::chain::Rules;
 use crate::platform::{AuthMode, ChainConfig, Config};
 use crate::pow::{Difficulty, Marker};
@@ -86,13 +89,18 @@ pub(super) struct Platform {
     #[arg(long, env = "XENBLOCKS_LIVE_CLIENTS_MAX", default_value_t = LIVE_CLIENTS_MAX, value_name = "N")]
     pub live_clients_max: usize,
     /// MQTT clients at once.
-    #[arg(long, env = "XENBLOCKS_MQTT_CONNECTIONS_MAX", default_value_t = MQTT_CONNECTIONS_MAX, value_name = "N")]
+    #[arg(long, env = "XENBLOCKS_MQTT_CONNECTIONS_MAX", default_value_t = MQTT_CONNECTIONS_MAX, value_parser = connections(), value_name = "N")]
     pub mqtt_connections_max: usize,
     /// HTTP connections at once.
-    #[arg(long, env = "XENBLOCKS_HTTP_CONNECTIONS_MAX", default_value_t = HTTP_CONNECTIONS_MAX, value_name = "N")]
+    #[arg(long, env = "XENBLOCKS_HTTP_CONNECTIONS_MAX", default_value_t = HTTP_CONNECTIONS_MAX, value_parser = connections(), value_name = "N")]
     pub http_connections_max: usize,
     #[command(flatten)]
     pub db: Db,
+}
+
+/// A server that lets nobody in would only look like one; above, the descriptors end first.
+fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..MQTT_LIBRARY_CONNECTIONS_MAX as u64)
 }
 
 /// The simulated chain's rules.

@@ -50,7 +50,7 @@ impl ChainAlone {
         })?;
         let live = Hub::start(clock.clone(), 0, &watch)?;
         let config = http::Config { clock: clock.clone(), ..http::Config::new("http", addr) };
-        let listener = http::Listener::bind(config)?;
+        let listener = http::Listener::bind(config).map_err(StartError::Http)?;
         let api = Api {
             store: store.clone(),
             fleet: Arc::new(Fleet::default()),

@@ -16,12 +16,18 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The MQTT port.
+    /// The MQTT port; the broker's text names it.
+    #[error("--mqtt-port: {0}")]
+    MqttPort(BrokerError),
+    /// The HTTP port; the listener's text names it.
+    #[error("--api-port: {0}")]
+    ApiPort(String),
+    /// The broker.
     #[error(transparent)]
-    Broker(#[from] BrokerError),
-    /// The HTTP port.
+    Broker(BrokerError),
+    /// The HTTP server.
     #[error(transparent)]
-    Http(#[from] HttpError),
+    Http(HttpError),
     /// A key file.
     #[error(transparent)]
     SecretFile(#[from] SecretFileError),
@@ -37,4 +43,23 @@ pub enum StartError {
     /// A short secret in closed mode.
     #[error("the JWT secret is too short: give at least 32 bytes, or leave it out to have one made")]
     WeakSecret,
+}
+
+impl From<BrokerError> for StartError {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Taken(_) | BrokerError::Listen { .. } => StartError::MqttPort(error),
+            BrokerError::Threads(_) | BrokerError::Router(_) => StartError::Broker(error),
+        }
+    }
+}
+
+impl From<HttpError> for StartError {
+    fn from(error: HttpError) -> Self {
+        match &error {
+            HttpError::Taken(_) => StartError::ApiPort(error.to_string()),
+            HttpError::Listen { source, .. } => StartError::ApiPort(format!("{error}: {source}")),
+            HttpError::Thread(_) => StartError::Http(error),
+        }
+    }
 }
