@@ -109,7 +109,7 @@ function Settlement({ lease }) {
 }
 
 function About({ lease }) {
-  return html`<${Card} title="About this lease"><${Facts} items=${[["Worker", html`<a href=${`/worker/${encodeURIComponent(lease.worker_id)}`}>${lease.worker_id}</a>`], ["Price", `${money(lease.price_per_min, true)} a minute`], ["Length", duration(lease.duration_sec)], ["Held", money(lease.held, true)],
+  return html`<${Card} title="About this lease"><${Facts} items=${[["Worker", html`<a href=${`/worker/${encodeURIComponent(lease.worker_id)}`}>${lease.worker_id}</a>`], ["Price", `${money(lease.price_per_min, true)} a minute`], ["Length", duration(lease.duration_sec)], [lease.state === "active" ? "Held" : "Was held", money(lease.held, true)],
     ["Began", dateTime(lease.created_at)], lease.state === "active" && lease.interrupted_sec > 0 && ["Away, not charged", html`<span class="warn">${duration(lease.interrupted_sec)}</span>`], lease.mining_address && ["Mines for", html`<${HashText} value=${lease.mining_address} />`], lease.prefix && ["Keys begin with", html`<${HashText} value=${lease.prefix} full />`]]} /><//>`;
 }
 
