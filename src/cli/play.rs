@@ -1,5 +1,6 @@
 //! `xenblocks play`: a whole marketplace on this machine.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,6 +93,7 @@ impl Crew {
                 block_interval: Duration::from_secs(60),
                 owner,
                 heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+                tokens: HashMap::new(),
                 seed: None,
             };
             crew.spawn("fleet", watch, |stop| Ok(fleet::run(config, Clock::system(), stop)?))?;

@@ -1,11 +1,13 @@
 //! `xenblocks simulate` and `xenblocks fleet`.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use super::{CliError, signals};
-use crate::base::{Clock, EthAddress};
+use crate::base::{Clock, EthAddress, Secret, WorkerId};
 use crate::sim::{fleet, leases};
 use crate::worker::session::Broker;
 
@@ -82,6 +84,9 @@ pub(super) struct Fleet {
         value_name = "ADDRESS"
     )]
     owner: EthAddress,
+    /// The workers' tokens, for a marketplace in closed mode: a line `WORKER_ID TOKEN` for each.
+    #[arg(long, env = "XENBLOCKS_TOKENS_FILE", value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
     /// Draw the same fleet each time.
     #[arg(long, env = "XENBLOCKS_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -109,9 +114,31 @@ pub(super) fn fleet(arguments: Fleet) -> Result<(), CliError> {
         block_interval: arguments.block_interval,
         owner: arguments.owner,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: arguments.tokens_file.as_deref().map(tokens).transpose()?.unwrap_or_default(),
         seed: arguments.seed,
     };
     Ok(fleet::run(config, Clock::system(), bell)?)
+}
+
+/// A file of tokens. Empty lines and those that begin with `#` are the reader's.
+fn tokens(path: &Path) -> Result<HashMap<WorkerId, Secret>, CliError> {
+    let said = |what: String| CliError::Said(format!("{}: {what}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
+    let mut tokens = HashMap::new();
+    for (index, line) in text.lines().enumerate() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let (worker, token) = match words[..] {
+            [] => continue,
+            [first, ..] if first.starts_with('#') => continue,
+            [worker, token] => (worker, token),
+            _ => return Err(said(format!("line {} is not `WORKER_ID TOKEN`", index + 1))),
+        };
+        let worker = worker.parse().map_err(|error| said(format!("line {}: {error}", index + 1)))?;
+        if tokens.insert(worker, Secret::new(token)).is_some() {
+            return Err(said(format!("line {}: this worker was there before", index + 1)));
+        }
+    }
+    if tokens.is_empty() { Err(said("no token is in it".to_owned())) } else { Ok(tokens) }
 }
 
 /// A length of time in seconds, with or without a fraction, above zero and at most a day.
@@ -121,4 +148,32 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         return Err("give a number of seconds between 0.001 and 86400".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_read_line_by_line_and_a_wrong_line_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            tokens(&path)
+        };
+        let both = read("# mine\nfleet-worker-001 abc\n\n fleet-worker-002\tdef \n").unwrap();
+        assert_eq!(both.len(), 2);
+        assert_eq!(both[&"fleet-worker-002".parse().unwrap()].expose(), "def");
+        for (text, fault) in [
+            ("a b\nc", "line 2 is not"),
+            ("a b c", "line 1 is not"),
+            ("a/b c", "line 1: "),
+            ("a b\na c", "line 2: this worker"),
+            ("# a b", "no token"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(fault), "{text:?}: {error}");
+        }
+    }
 }

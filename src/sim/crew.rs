@@ -1,5 +1,6 @@
 //! Many simulated workers in one process: one loop owns them all, one thread holds their sessions.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, never, select};
@@ -8,12 +9,12 @@ use rand::{RngExt, SeedableRng};
 
 use super::SimError;
 use super::rig::{Plan, Rig};
-use crate::base::Clock;
 use crate::base::thread::{self, Death};
+use crate::base::{Clock, Secret, WorkerId};
 use crate::chain::Client;
 use crate::protocol::ReportedState;
 use crate::worker::agent::Agent;
-use crate::worker::session::{Broker, Event, Sessions, Tagged};
+use crate::worker::session::{Broker, Event, Login, Sessions, Tagged};
 use crate::worker::submit::{Fate, News, Submitter};
 
 /// How often each worker looks at the time.
@@ -26,6 +27,8 @@ const START_STAGGER: Duration = Duration::from_millis(5);
 /// What a crew needs besides the time.
 pub(super) struct Crew {
     pub(super) broker: Broker,
+    /// Those who log in, each as itself.
+    pub(super) tokens: HashMap<WorkerId, Secret>,
     /// The chain that gets blocks before the platform does.
     pub(super) chain: Option<String>,
     pub(super) plans: Vec<Plan>,
@@ -65,6 +68,7 @@ pub(super) fn run(crew: Crew, clock: &Clock, stop: &Receiver<()>) -> Result<(), 
         submitter,
         clock: clock.clone(),
         broker: crew.broker,
+        tokens: crew.tokens,
         waiting: crew.plans.into_iter(),
         rigs: Vec::new(),
         blocks: 0,
@@ -79,6 +83,7 @@ struct AtWork {
     submitter: Option<Submitter>,
     clock: Clock,
     broker: Broker,
+    tokens: HashMap<WorkerId, Secret>,
     waiting: std::vec::IntoIter<Plan>,
     /// By the index of their session; `None` after a shutdown.
     rigs: Vec<Option<Rig>>,
@@ -130,7 +135,11 @@ impl AtWork {
     fn start_next(&mut self) -> bool {
         let Some(plan) = self.waiting.next() else { return false };
         let jitter_seed = Xoshiro256PlusPlus::seed_from_u64(plan.seed).random();
-        let session = self.sessions.open(self.rigs.len(), &self.broker, plan.register.clone(), jitter_seed);
+        let mut broker = self.broker.clone();
+        if let Some(token) = self.tokens.remove(&plan.register.worker_id) {
+            broker.login = Some(Login { user: plan.register.worker_id.to_string(), password: token });
+        }
+        let session = self.sessions.open(self.rigs.len(), &broker, plan.register.clone(), jitter_seed);
         let agent = Agent::new(session, self.clock.clone());
         self.rigs.push(Some(Rig::new(plan, agent, self.clock.clone())));
         true

@@ -1,6 +1,7 @@
 //! `xenblocks fleet`: a crowd of GPU rigs that mine for their owner, are rented, and come and go
 //! (contract: simulators.md).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -10,7 +11,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::crew::{self, Crew};
 use super::rig::{Plan, Rate, Spells};
 use super::{SimError, WORKERS_MAX};
-use crate::base::{Clock, EthAddress};
+use crate::base::{Clock, EthAddress, Secret, WorkerId};
 use crate::protocol::{Gpu, Register};
 use crate::worker::session::Broker;
 
@@ -27,6 +28,8 @@ pub struct Config {
     pub owner: EthAddress,
     /// Time between heartbeats.
     pub heartbeat_interval: Duration,
+    /// Each worker's token, for a marketplace in closed mode; empty: nobody logs in.
+    pub tokens: HashMap<WorkerId, Secret>,
     /// Draws the same fleet each time; a fresh one without.
     pub seed: Option<u64>,
 }
@@ -85,7 +88,7 @@ const SIZES: [(u32, u32, f64); 4] = [(1, 50, 1.0), (2, 25, 0.8), (4, 15, 0.9), (
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("a fleet of {} workers, owner {}", plans.len(), config.owner);
-    crew::run(Crew { broker: config.broker, chain: None, plans }, &clock, &stop)
+    crew::run(Crew { broker: config.broker, tokens: config.tokens, chain: None, plans }, &clock, &stop)
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
@@ -96,7 +99,12 @@ fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
         return Err(SimError::Config("intervals are longer than nothing"));
     }
     let mut random = crew::random(config.seed);
-    Ok((1..=config.workers).map(|number| plan(number, config, &mut random)).collect())
+    let plans: Vec<Plan> = (1..=config.workers).map(|number| plan(number, config, &mut random)).collect();
+    let without = |plan: &&Plan| !config.tokens.contains_key(&plan.register.worker_id);
+    match plans.iter().find(without).filter(|_| !config.tokens.is_empty()) {
+        Some(plan) => Err(SimError::Token(plan.register.worker_id.clone())),
+        None => Ok(plans),
+    }
 }
 
 fn plan(number: u32, config: &Config, random: &mut Xoshiro256PlusPlus) -> Plan {
@@ -171,6 +179,7 @@ mod tests {
             block_interval: Duration::from_secs(60),
             owner: EthAddress::from_bytes([7; 20]),
             heartbeat_interval: HEARTBEAT_INTERVAL,
+            tokens: HashMap::new(),
             seed: Some(11),
         };
         let fleet = plans(&config).unwrap();

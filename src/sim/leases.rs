@@ -1,5 +1,6 @@
 //! `xenblocks simulate`: workers that wait for leases and mine them (contract: simulators.md).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -46,7 +47,7 @@ pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimEr
     let plans = plans(&config)?;
     log::info!("simulating {} workers", plans.len());
     let chain = config.api_port.map(|port| format!("http://{}:{port}", config.broker.host));
-    crew::run(Crew { broker: config.broker, chain, plans }, &clock, &stop)
+    crew::run(Crew { broker: config.broker, tokens: HashMap::new(), chain, plans }, &clock, &stop)
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {

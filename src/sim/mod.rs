@@ -13,6 +13,7 @@ mod rig;
 
 use thiserror::Error;
 
+use crate::base::WorkerId;
 use crate::base::thread::Death;
 use crate::chain::RpcError;
 
@@ -22,6 +23,9 @@ pub enum SimError {
     /// No worker, or a time that is not positive.
     #[error("{0}")]
     Config(&'static str),
+    /// Tokens are given, but not everybody's.
+    #[error("there is no token for {0}")]
+    Token(WorkerId),
     /// The chain's address is none.
     #[error(transparent)]
     Rpc(#[from] RpcError),

@@ -1,9 +1,12 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
-use xenblocks::base::{Clock, Timestamp};
+use xenblocks::base::{Clock, Secret, Timestamp, thread};
+use xenblocks::broker::{self as platform, Credentials, Identity, Inbound};
+use xenblocks::protocol::Channel;
 use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
 
@@ -130,6 +133,7 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
         block_interval: Duration::from_millis(500),
         owner: "0x24691E54aFafe2416a8252097C9Ca67557271475".parse().unwrap(),
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
         seed: Some(5),
     };
     beside(
@@ -178,6 +182,7 @@ fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
         block_interval: Duration::from_secs(1_000_000),
         owner: RENTER.parse().unwrap(),
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
         seed: Some(7),
     };
     let clock = Clock::manual(Timestamp::from_seconds(1_000_000.0));
@@ -246,4 +251,56 @@ fn simulated_blocks_go_to_the_chain_before_the_platform_when_it_has_a_port() {
             }
         },
     );
+}
+
+/// Everybody is who they say they are if their token is their name backwards.
+struct Backwards;
+
+fn token(worker: &str) -> String {
+    worker.chars().rev().collect()
+}
+
+impl Credentials for Backwards {
+    fn check(&self, user: &str, password: &str) -> Option<Identity> {
+        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()))
+    }
+}
+
+#[test]
+fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
+    let (watch, _deaths) = thread::deathwatch();
+    let (sender, inbound) = bounded(100);
+    let closed = platform::Config::closed("127.0.0.1:0".parse().unwrap());
+    let broker = platform::Broker::start(closed, Arc::new(Backwards), sender, &watch).unwrap();
+    let of = |name: &str| (name.parse().unwrap(), Secret::new(token(name)));
+    let config = fleet::Config {
+        workers: 2,
+        broker: Address { host: "127.0.0.1".into(), port: broker.local_addr().port(), login: None },
+        block_interval: Duration::from_secs(1000),
+        owner: RENTER.parse().unwrap(),
+        heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: HashMap::from(["fleet-worker-001", "fleet-worker-002"].map(of)),
+        seed: Some(3),
+    };
+    let incomplete = fleet::Config { tokens: HashMap::from([of("fleet-worker-001")]), ..config.clone() };
+    let (_stop, stopped) = bounded(1);
+    let error = fleet::run(incomplete, Clock::system(), stopped).unwrap_err().to_string();
+    assert_eq!(error, "there is no token for fleet-worker-002");
+    beside(
+        |stop| fleet::run(config, Clock::system(), stop),
+        || {
+            let mut registered = HashSet::new();
+            while registered.len() < 2 {
+                let heard = inbound.recv_timeout(Duration::from_secs(20)).expect("both register");
+                let Inbound::Publish { topic, receipt, .. } = heard else { continue };
+                if topic.channel == Channel::Register {
+                    registered.insert(topic.worker.to_string());
+                }
+                if let Some(receipt) = receipt {
+                    receipt.done();
+                }
+            }
+        },
+    );
+    broker.stop();
 }

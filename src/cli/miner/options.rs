@@ -65,6 +65,12 @@ pub(super) struct Options {
     /// Threads of the CPU; by default one per core.
     #[arg(long, env = "XENBLOCKS_THREADS", value_name = "N", help_heading = "With what")]
     threads: Option<usize>,
+    /// Without effect: batches are sized by the program. Taken so that the C++ miner's command lines work.
+    #[arg(long, env = "XENBLOCKS_BATCH_SIZE", value_name = "N", help_heading = "With what")]
+    batch_size: Option<u64>,
+    /// Only 0, and without effect: this miner gives nobody a share of its work, so there is nothing to set.
+    #[arg(long, env = "XENBLOCKS_DEV_FEE", value_name = "0", value_parser = checked_fee, help_heading = "With what")]
+    dev_fee: Option<u32>,
 
     /// Memory of one hash in KiB, instead of the RPC's difficulty.
     #[arg(long, env = "XENBLOCKS_DIFFICULTY", value_name = "KIB", value_parser = checked_kib, help_heading = "For tests")]
@@ -147,6 +153,10 @@ impl Options {
                 return Err(wrong("miner-addr", "it is needed: your address, 0x and 40 digits"));
             }
         };
+        if let Some(fee) = self.dev_fee {
+            // A file's value has not been through the flags' parser.
+            checked_fee(&fee.to_string()).map_err(|error| wrong("dev-fee", error))?;
+        }
         let kib = self.test_fixed_diff.or(self.difficulty);
         let alone = is_test || self.solo == Some(true);
         Ok(Config {
@@ -238,6 +248,13 @@ fn checked_kib(text: &str) -> Result<u32, String> {
     text.parse::<Difficulty>().map(Difficulty::kib).map_err(|error| error.to_string())
 }
 
+fn checked_fee(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => Ok(0),
+        _ => Err("this miner takes no fee; say 0 or leave it out".into()),
+    }
+}
+
 fn parse_devices(text: &str) -> Result<Vec<u32>, String> {
     let number = |text: &str| text.trim().parse().map_err(|_| format!("{text:?} is not the number of a GPU"));
     let mut devices = text.split(',').map(number).collect::<Result<Vec<u32>, String>>()?;
@@ -320,6 +337,16 @@ mod tests {
         assert!(parse_address(OWNER).is_ok() && parse_address(&OWNER.to_lowercase()).is_ok());
         assert!(parse_address("0x24691e54aFafe2416a8252097C9Ca67557271475").unwrap_err().contains("EIP-55"));
         assert!(parse_address("0x12").is_err());
+    }
+
+    #[test]
+    fn the_cpp_miners_options_are_taken_and_a_fee_is_refused() {
+        let owner = || Options { miner_addr: Some(OWNER.into()), solo: Some(true), ..Options::default() };
+        let same = Options { batch_size: Some(4096), dev_fee: Some(0), ..owner() };
+        assert!(same.config(Board::default()).is_ok());
+        let error = Options { dev_fee: Some(5), ..owner() }.config(Board::default()).unwrap_err();
+        assert_eq!(error.to_string(), "--dev-fee: this miner takes no fee; say 0 or leave it out");
+        assert!(checked_fee("0").is_ok() && checked_fee("10").is_err() && checked_fee("x").is_err());
     }
 
     #[test]
