@@ -163,8 +163,8 @@ mod tests {
             tokens(&path)
         };
         let both = read("# mine\nfleet-worker-001 abc\n\n fleet-worker-002\tdef \n").unwrap();
-        assert_eq!(both.len(), 2);
-        assert_eq!(both[&"fleet-worker-002".parse().unwrap()].expose(), "def");
+        let second: WorkerId = "fleet-worker-002".parse().unwrap();
+        assert_eq!((both.len(), both[&second].expose()), (2, "def"));
         for (text, fault) in [
             ("a b\nc", "line 2 is not"),
             ("a b c", "line 1 is not"),
