@@ -28,8 +28,8 @@ pub enum SecretFileError {
         /// The file.
         path: PathBuf,
     },
-    /// It is not one line of printable ASCII.
-    #[error("{path} must hold one secret: a single line of printable ASCII without spaces")]
+    /// It is not printable ASCII, or more lines than there may be secrets.
+    #[error("{path} must hold a secret alone on its line: printable ASCII without spaces, and nothing else")]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -52,6 +52,15 @@ pub enum SecretFileError {
 
 /// The secret in the file at `path`, without the white space around it.
 pub(super) fn read(path: &Path, length_min: usize) -> Result<Secret, SecretFileError> {
+    read_up_to(1, path, length_min).map(|mut secrets| secrets.remove(0))
+}
+
+/// The secrets in the file at `path`, one a line: one at least and `count_max` at most.
+pub(super) fn read_up_to(
+    count_max: usize,
+    path: &Path,
+    length_min: usize,
+) -> Result<Vec<Secret>, SecretFileError> {
     let failed = |problem| SecretFileError::Io { path: path.to_owned(), problem };
     let file = File::open(path).map_err(failed)?;
     // Asked of the open file, so that nobody can exchange it in between.
@@ -67,14 +76,17 @@ pub(super) fn read(path: &Path, length_min: usize) -> Result<Secret, SecretFileE
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(unusable()),
         Err(error) => return Err(failed(error)),
     }
-    let secret = text.trim();
-    if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let text = text.trim();
+    // One at least, if it is empty; `lines` would say none.
+    let secrets: Vec<&str> = text.split('\n').map(str::trim).collect();
+    let is_printable = |secret: &&str| secret.bytes().all(|byte| byte.is_ascii_graphic());
+    if secrets.len() > count_max || !secrets.iter().all(is_printable) {
         return Err(unusable());
     }
-    if secret.len() < length_min {
+    if secrets.iter().any(|secret| secret.len() < length_min) {
         return Err(SecretFileError::TooShort { path: path.to_owned(), length_min });
     }
-    Ok(Secret::new(secret))
+    Ok(secrets.into_iter().map(Secret::new).collect())
 }
 
 /// The secret in the file at `path`, which is made to hold `fresh` when there is none; says whether

@@ -17,29 +17,43 @@ use crate::base::{AccountId, EthAddress, Secret, Timestamp};
 
 /// What tokens are signed with. Whoever has it can sign in as anybody.
 #[derive(Clone, Debug)]
-pub struct JwtSecret(Secret);
+pub struct JwtSecret {
+    signs: Secret,
+    /// The one before it, whose tokens are good until they end.
+    previous: Option<Secret>,
+}
 
 impl JwtSecret {
     /// The operator's own. In closed mode it needs 32 bytes; `None` for one that is too short.
     pub fn given(secret: Secret, mode: Mode) -> Option<Self> {
         let length_min = if mode == Mode::Closed { JWT_SECRET_BYTES_MIN } else { 1 };
-        (secret.expose().len() >= length_min).then_some(JwtSecret(secret))
+        (secret.expose().len() >= length_min).then(|| JwtSecret::alone(secret))
     }
 
-    /// The operator's own, from a file of at least 32 bytes that only its owner may read.
+    /// The operator's own, at least 32 bytes, from a file that only its owner may read. A second line is
+    /// the secret before it: its tokens are good until they end, and no new ones are signed with it.
     pub fn from_file(path: &Path) -> Result<Self, SecretFileError> {
-        secret_file::read(path, JWT_SECRET_BYTES_MIN).map(JwtSecret)
+        let mut secrets = secret_file::read_up_to(2, path, JWT_SECRET_BYTES_MIN)?;
+        let previous = (secrets.len() == 2).then(|| secrets.remove(1));
+        Ok(JwtSecret { signs: secrets.remove(0), previous })
     }
 
     /// The one kept at `path`, made at the first start: sessions survive restarts.
     pub fn kept(path: &Path) -> Result<Self, SecretFileError> {
+        if path.exists() {
+            return Self::from_file(path);
+        }
         let fresh = Secret::random(JWT_SECRET_BYTES_MIN);
-        secret_file::read_or_create(path, JWT_SECRET_BYTES_MIN, fresh).map(|(kept, _)| JwtSecret(kept))
+        secret_file::read_or_create(path, JWT_SECRET_BYTES_MIN, fresh).map(|(kept, _)| Self::alone(kept))
     }
 
     /// One for this process alone: its sessions end with it.
     pub fn random() -> Self {
-        JwtSecret(Secret::random(JWT_SECRET_BYTES_MIN))
+        Self::alone(Secret::random(JWT_SECRET_BYTES_MIN))
+    }
+
+    fn alone(signs: Secret) -> Self {
+        JwtSecret { signs, previous: None }
     }
 }
 
@@ -69,7 +83,7 @@ struct Claims {
 pub(super) struct Tokens {
     header: Header,
     signing: EncodingKey,
-    reading: DecodingKey,
+    reading: Vec<DecodingKey>,
     validation: Validation,
 }
 
@@ -85,11 +99,11 @@ impl Tokens {
         validation.validate_exp = false;
         validation.required_spec_claims.clear();
         validation.leeway = 0;
-        let secret = secret.0.expose().as_bytes();
+        let secrets = std::iter::once(&secret.signs).chain(&secret.previous);
         Tokens {
             header: Header::new(Algorithm::HS256),
-            signing: EncodingKey::from_secret(secret),
-            reading: DecodingKey::from_secret(secret),
+            signing: EncodingKey::from_secret(secret.signs.expose().as_bytes()),
+            reading: secrets.map(|secret| DecodingKey::from_secret(secret.expose().as_bytes())).collect(),
             validation,
         }
     }
@@ -116,8 +130,9 @@ impl Tokens {
     }
 
     pub(super) fn read(&self, token: &str, now: Timestamp) -> Result<Session, AuthError> {
-        let token = jsonwebtoken::decode::<Claims>(token, &self.reading, &self.validation);
-        let Claims { sub, role, account_id, exp, jti, .. } = token.map_err(|_| AuthError::Token)?.claims;
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok();
+        let token = self.reading.iter().find_map(decode).ok_or(AuthError::Token)?;
+        let Claims { sub, role, account_id, exp, jti, .. } = token.claims;
         if now.micros() >= exp.saturating_mul(MICROS_PER_SECOND) {
             return Err(AuthError::Token);
         }
@@ -302,6 +317,7 @@ mod tests {
         assert!(JwtSecret::given(Secret::new("short"), Mode::Closed).is_none());
         assert!(JwtSecret::given(Secret::new("short"), Mode::Open).is_some());
         assert!(JwtSecret::given(Secret::new(""), Mode::Open).is_none());
-        assert_eq!(format!("{:?}", JwtSecret::random()), "JwtSecret(<sensitive>)");
+        let shown = format!("{:?}", JwtSecret::random());
+        assert_eq!(shown, "JwtSecret { signs: <sensitive>, previous: None }");
     }
 }

@@ -61,7 +61,8 @@ pub(super) struct Platform {
         value_name = "SECRET"
     )]
     pub jwt_secret: Option<Secret>,
-    /// File that holds the secret that signs session tokens.
+    /// File that holds the secret that signs session tokens; on a second line, the one before it, whose
+    /// tokens stay good.
     #[arg(long, env = "XENBLOCKS_JWT_SECRET_FILE", value_name = "FILE")]
     pub jwt_secret_file: Option<PathBuf>,
     /// File that holds the administrator's key; by default one is made beside the database when

@@ -1,5 +1,8 @@
 //! Sessions of wallets and API keys: seen, ended, expired, over restarts too.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::{Value, json};
 use xenblocks::auth::eth::Wallet;
 
@@ -52,6 +55,32 @@ fn a_session_is_seen_and_ended_by_its_owner_for_good() {
     };
     moved(&token).get("/api/auth/me").ok();
     moved(&old).get("/api/auth/me").refused(401);
+}
+
+#[test]
+fn a_new_secret_and_the_one_before_are_good_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session-secret");
+    let keep = |secrets: &[&str]| {
+        let lines: Vec<_> =
+            secrets.iter().map(|word| format!("{word}-secret-of-more-than-32-bytes")).collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    };
+    keep(&["old"]);
+    let mut house = House::with(|config| config.jwt_secret_file = Some(path.clone()));
+    let at = |house: &House, earlier: &Api| {
+        house.api.with("Authorization", earlier.header("Authorization").unwrap()).get("/api/auth/me").status
+    };
+    let wallet = Wallet::from_seed(b"traveller");
+    let before = sign_in(&house, &wallet, "before");
+    keep(&["new", "old"]);
+    house.restart();
+    assert_eq!(at(&house, &before), 200);
+    let after = sign_in(&house, &wallet, "after");
+    keep(&["new"]);
+    house.restart();
+    assert_eq!((at(&house, &before), at(&house, &after)), (401, 200), "the new one signs");
 }
 
 #[test]
