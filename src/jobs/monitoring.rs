@@ -27,6 +27,7 @@ const WALLET_DAYS_KEPT: Duration = Duration::from_secs(90 * 86_400);
 /// Runs until `stop` closes, then flushes once more. An `Err` is the store's end.
 pub fn monitor(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> {
     let ticks = house.clock.every(TICK);
+    let mut looked = house.clock.now();
     for tick in 0.. {
         house.clock.discipline();
         let now = house.clock.now();
@@ -35,7 +36,8 @@ pub fn monitor(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> {
             house.record_hashrates(now)?;
         }
         if tick % HEALTH_TICKS == HEALTH_TICKS - 1 {
-            house.report_silence(now);
+            house.report_silence(looked, now);
+            looked = now;
             memory::give_back();
         }
         if tick % CLEANUP_TICKS == 0 {
@@ -84,7 +86,8 @@ impl House {
         Ok(())
     }
 
-    fn report_silence(&self, now: Timestamp) {
+    /// Who is silent, for the prototype's dashboards, and who has become so since the last look, for ours.
+    fn report_silence(&self, looked: Timestamp, now: Timestamp) {
         let mut away = self.fleet.away(now);
         // Who said goodbye a moment ago is not silent for long enough.
         away.retain(|(_, last_heartbeat)| last_heartbeat.plus(ONLINE_WINDOW) <= now);
@@ -100,8 +103,7 @@ impl House {
             })
             .collect();
         self.live.publish_event("health", &silences);
-        let just_now = ONLINE_WINDOW + TICK * u32::try_from(HEALTH_TICKS + 5).expect("a small number");
-        for silence in silences.iter().filter(|silence| silence.offline_sec < just_now.as_secs_f64()) {
+        for silence in silences.iter().filter(|silence| silence.last_heartbeat.plus(ONLINE_WINDOW) > looked) {
             self.live.publish_change("silent", silence.worker_id.as_str(), silence);
         }
     }
