@@ -208,12 +208,3 @@ fn pages_of_blocks_fit_together_from_whichever_end_they_are_read() {
     }
     assert!(page(5, usize::MAX / 2).is_empty());
 }
-
-#[test]
-fn in_closed_mode_an_account_made_to_provide_does_not_rent() {
-    let house = House::closed();
-    house.worker("rig-1", None);
-    let provider = house.account("alice", "provider");
-    let refused = house.post_as(&provider, "/api/rent", &json!({ "worker_id": "rig-1" }));
-    assert_eq!((refused.status, refused.detail().as_str()), (403, "Consumer account required to rent"));
-}

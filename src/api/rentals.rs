@@ -143,8 +143,7 @@ fn rent(api: &Api, call: &Call<'_>) -> Answer {
 /// Who pays: the account named, which must be the caller's own if the caller has shown one.
 fn renter(call: &Call<'_>, named: &str) -> Result<AccountId, ApiError> {
     if let Caller::Account(session) = &call.caller {
-        // In open mode who shows nothing may rent: a key must not be worth less.
-        if session.role == Role::Provider && session.wallet.is_none() && !call.is_open() {
+        if session.role == Role::Provider && session.wallet.is_none() {
             return Err(ApiError::new(403, "Consumer account required to rent"));
         }
         if named.is_empty() || named == session.account.as_str() {

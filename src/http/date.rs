@@ -1,23 +1,8 @@
 //! The header `Date` (RFC 9110, section 6.6.1), written anew once a second.
 
-use crate::base::{Clock, Timestamp};
+use std::time::{Duration, SystemTime};
 
-const SECONDS_PER_DAY: i64 = 86_400;
-const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [(&str, i64); 12] = [
-    ("Jan", 31),
-    ("Feb", 28),
-    ("Mar", 31),
-    ("Apr", 30),
-    ("May", 31),
-    ("Jun", 30),
-    ("Jul", 31),
-    ("Aug", 31),
-    ("Sep", 30),
-    ("Oct", 31),
-    ("Nov", 30),
-    ("Dec", 31),
-];
+use crate::base::{Clock, Timestamp};
 
 /// The date that a connection's answers bear.
 pub(super) struct Date {
@@ -46,37 +31,14 @@ fn second_of(time: Timestamp) -> i64 {
     time.micros().div_euclid(1_000_000)
 }
 
-/// A second since the epoch in the one form of dates that may be sent. A clock before 1970 is not set.
+/// A clock before 1970 is not set.
 fn written(second: i64) -> String {
-    let second = second.max(0);
-    let (days, of_day) = (second / SECONDS_PER_DAY, second % SECONDS_PER_DAY);
-    let weekday = WEEKDAYS[usize::try_from(days % 7).expect("a remainder of a count")];
-    let (mut year, mut day) = (1970, days);
-    while day >= 365 + leap_day(year) {
-        day -= 365 + leap_day(year);
-        year += 1;
-    }
-    let mut month = "";
-    for (name, length) in MONTHS {
-        month = name;
-        let length = if name == "Feb" { length + leap_day(year) } else { length };
-        if day < length {
-            break;
-        }
-        day -= length;
-    }
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{weekday}, {:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT", day + 1)
-}
-
-fn leap_day(year: i64) -> i64 {
-    i64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0))
+    let since_1970 = Duration::from_secs(u64::try_from(second).unwrap_or(0));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_1970)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

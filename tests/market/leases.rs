@@ -227,9 +227,8 @@ fn fault_18_nobody_rents_in_anothers_name() {
     let body = json!({"consumer_id": RENTER, "worker_id": "rig-1"});
     assert_eq!(stranger.post("/api/rent", &body).status, 403);
     let provider = house.api.with_key(&house.key_of("rig-1"));
-    assert_eq!(provider.post("/api/rent", &body).status, 403);
-    // It may on its own account, as whoever shows nothing may, if it can pay.
-    provider.post("/api/rent", &json!({"worker_id": "rig-1"})).refused(402);
+    let reply = provider.post("/api/rent", &json!({"worker_id": "rig-1"}));
+    assert_eq!(reply.refused(403), "Consumer account required to rent");
     let own = stranger.post("/api/rent", &json!({"worker_id": "rig-1", "duration_sec": 60})).ok();
     assert_eq!(own["consumer_id"], "consumer-2");
 }
