@@ -1,4 +1,7 @@
-//! Every page at two widths and in two themes: no sideways scroll, and a picture of each.
+//! Every page at two widths and in two themes, and as narrow as 320 pixels: no sideways scroll, no element made
+//! of a hostile name, and a picture of each.
+
+use serde_json::{Value, json};
 
 use crate::renter::sign_in;
 use crate::support::house::House;
@@ -7,6 +10,8 @@ use crate::visitor::{DESK, PHONE, Visitor, house, wallet};
 
 /// Names that would take over a page that trusts them.
 const EVIL: &str = "<img src=x onerror=alert(1)>";
+/// What a page must fit into without sideways scroll (WCAG 2.2, reflow).
+const NARROW: (u32, u32) = (320, 640);
 const ROUTES: [(&str, &str); 12] = [
     ("overview", "/"),
     ("monitoring", "/monitoring"),
@@ -30,8 +35,8 @@ fn fleet(house: &House) -> Vec<Rig> {
             rig.owner = wallet().address().to_string();
             let mut described = rig.description();
             described["gpus"][0]["name"] = match number {
-                3 => serde_json::json!(EVIL),
-                4..8 => serde_json::json!("NVIDIA H100"),
+                3 => json!(EVIL),
+                4..8 => json!("NVIDIA H100"),
                 _ => described["gpus"][0]["name"].clone(),
             };
             rig.say("register", &described);
@@ -51,6 +56,12 @@ fn every_page_fits_a_desk_and_a_phone_in_both_themes() {
     let Some(mut visitor) = Visitor::with_wallet(house.http()) else { return };
     visitor.open("/renter");
     sign_in(&mut visitor);
+    // The look finds what it looks for, and the fleet's page shows the name as text.
+    visitor.browser.value("document.body.append(document.createElement('img'))");
+    assert_ne!(taken_over(&mut visitor), json!([]));
+    visitor.open("/worker/rig-3");
+    visitor.sees(EVIL);
+    assert_eq!(taken_over(&mut visitor), json!([]));
     let lease = ("lease", format!("/lease/{lease}"));
     let routes = ROUTES.iter().map(|(name, path)| (*name, (*path).to_owned())).chain([lease]);
     for (name, path) in routes {
@@ -63,9 +74,18 @@ fn every_page_fits_a_desk_and_a_phone_in_both_themes() {
             visitor.until(
                 "document.querySelectorAll('h1').length === 1 && !document.querySelector('.skeleton')",
             );
+            assert_eq!(taken_over(&mut visitor), json!([]), "{path}");
             visitor.assert_no_sideways_scroll(&path);
             visitor.picture(&format!("{name}-{theme}-{}", screen.0), screen);
         }
+        visitor.screen(NARROW);
+        visitor.assert_no_sideways_scroll(&format!("{path} at 320 pixels"));
     }
-    assert_eq!(visitor.browser.value("window.alerted ?? 0"), 0);
+}
+
+/// What of the hostile strings became an element of the page.
+fn taken_over(visitor: &mut Visitor) -> Value {
+    visitor.browser.value(
+        "[...document.querySelectorAll('img:not([src^=\"data:\"]), [onerror]')].map((it) => it.outerHTML.slice(0, 120))",
+    )
 }
