@@ -20,17 +20,15 @@ const fn text(name: &'static str, required: bool, about: &'static str) -> Parame
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: NONCE,
-        access: Access::Public,
-        scope: None,
-        summary: "Get a nonce to sign in with",
-        query: &[text("address", true, "The wallet's address")],
-        body: &[],
-        answer: "nonce, the plain message to sign, and the address with its checksum",
-        handle: nonce,
-    },
+    Route::get(
+        NONCE,
+        Access::Public,
+        None,
+        "Get a nonce to sign in with",
+        &[text("address", true, "The wallet's address")],
+        "nonce, the plain message to sign, and the address with its checksum",
+        nonce,
+    ),
     Route {
         method: Method::Post,
         path: VERIFY,
@@ -79,17 +77,15 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "account_id, role, api_key",
         handle: login,
     },
-    Route {
-        method: Method::Get,
-        path: "/api/auth/me",
-        access: Access::Identity,
-        scope: None,
-        summary: "Who the caller is",
-        query: &[],
-        body: &[],
-        answer: "account_id, role, eth_address, balance, available, held",
-        handle: me,
-    },
+    Route::get(
+        "/api/auth/me",
+        Access::Identity,
+        None,
+        "Who the caller is",
+        &[],
+        "account_id, role, eth_address, balance, available, held",
+        me,
+    ),
 ];
 
 /// An account as its holder and administrators see it.

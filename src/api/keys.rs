@@ -27,17 +27,15 @@ const OF_ACCOUNT: Parameter = Parameter {
 const KEY_SECONDS: RangeInclusive<u64> = 60..=366 * 86_400;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/auth/keys",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List an account's API keys, without the keys themselves",
-        query: &[OF_ACCOUNT],
-        body: &[],
-        answer: "account_id, keys",
-        handle: list_keys,
-    },
+    Route::get(
+        "/api/auth/keys",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List an account's API keys, without the keys themselves",
+        &[OF_ACCOUNT],
+        "account_id, keys",
+        list_keys,
+    ),
     Route {
         method: Method::Post,
         path: "/api/auth/keys",
@@ -76,17 +74,15 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "key_id, revoked",
         handle: revoke_key,
     },
-    Route {
-        method: Method::Get,
-        path: "/api/workers/{worker_id}/tokens",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List a worker's tokens, without the tokens themselves",
-        query: &[],
-        body: &[],
-        answer: "worker_id, tokens",
-        handle: list_tokens,
-    },
+    Route::get(
+        "/api/workers/{worker_id}/tokens",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List a worker's tokens, without the tokens themselves",
+        &[],
+        "worker_id, tokens",
+        list_tokens,
+    ),
     Route {
         method: Method::Post,
         path: "/api/workers/{worker_id}/tokens",

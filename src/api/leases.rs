@@ -22,13 +22,12 @@ pub(super) const OFFSET: Parameter =
     Parameter { name: "offset", kind: "integer", required: false, about: "Rows to skip, 0 by default" };
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/leases",
-        access: Access::Public,
-        scope: None,
-        summary: "List leases, newest first",
-        query: &[
+    Route::get(
+        "/api/leases",
+        Access::Public,
+        None,
+        "List leases, newest first",
+        &[
             Parameter {
                 name: "state",
                 kind: "string",
@@ -44,21 +43,18 @@ pub(super) const ROUTES: &[Route] = &[
             LIMIT,
             OFFSET,
         ],
-        body: &[],
-        answer: "items, total, limit, offset",
-        handle: list,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/leases/{lease_id}",
-        access: Access::Public,
-        scope: None,
-        summary: "One lease, with its blocks and its settlement when there are any",
-        query: &[],
-        body: &[],
-        answer: "The lease",
-        handle: one,
-    },
+        "items, total, limit, offset",
+        list,
+    ),
+    Route::get(
+        "/api/leases/{lease_id}",
+        Access::Public,
+        None,
+        "One lease, with its blocks and its settlement when there are any",
+        &[],
+        "The lease",
+        one,
+    ),
     Route {
         method: Method::Post,
         path: "/api/leases/{lease_id}/extend",

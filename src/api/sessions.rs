@@ -16,17 +16,15 @@ const OF_ACCOUNT: Parameter = Parameter {
 };
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/auth/sessions",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List the sessions that stand, newest first",
-        query: &[OF_ACCOUNT],
-        body: &[],
-        answer: "account_id, sessions; the one that asks is current",
-        handle: list,
-    },
+    Route::get(
+        "/api/auth/sessions",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List the sessions that stand, newest first",
+        &[OF_ACCOUNT],
+        "account_id, sessions; the one that asks is current",
+        list,
+    ),
     Route {
         method: Method::Delete,
         path: "/api/auth/sessions",

@@ -53,26 +53,6 @@ const CONTROL_BODY: &[Parameter] = &[
     },
 ];
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [Parameter],
-    answer: &'static str,
-    handle: fn(&Api, &Call<'_>) -> Answer,
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        access: Access::Public,
-        scope: None,
-        summary,
-        query,
-        body: &[],
-        answer,
-        handle,
-    }
-}
-
 const fn set_pricing_at(path: &'static str) -> Route {
     Route {
         method: Method::Put,
@@ -88,18 +68,38 @@ const fn set_pricing_at(path: &'static str) -> Route {
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    get("/api/workers", "All workers", PAGE_QUERY, "An array of workers", list),
-    get("/api/workers/{worker_id}", "One worker", &[], "The worker with everything", show),
-    get("/api/workers/{worker_id}/pricing", "A worker's price", &[], "Its price and limits", show_pricing),
-    get(
+    Route::get("/api/workers", Access::Public, None, "All workers", PAGE_QUERY, "An array of workers", list),
+    Route::get(
+        "/api/workers/{worker_id}",
+        Access::Public,
+        None,
+        "One worker",
+        &[],
+        "The worker with everything",
+        show,
+    ),
+    Route::get(
+        "/api/workers/{worker_id}/pricing",
+        Access::Public,
+        None,
+        "A worker's price",
+        &[],
+        "Its price and limits",
+        show_pricing,
+    ),
+    Route::get(
         "/api/workers/{worker_id}/pricing/suggest",
+        Access::Public,
+        None,
         "What a worker's minute is worth",
         &[],
         "The suggestion, and the median of what leases settled at",
         suggest,
     ),
-    get(
+    Route::get(
         "/api/workers/{worker_id}/reputation",
+        Access::Public,
+        None,
         "A worker's reputation",
         &[],
         "Score, stars and what they are made of",
