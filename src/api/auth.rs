@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
-use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, sessions, worker_tokens};
+use crate::auth::keys::{self, Terms};
+use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, KeyScopes, Role, SignIn, sessions, worker_tokens};
 use crate::base::limits::AGENT_CHARACTERS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, WorkerId};
 use crate::market::{Refusal, accounts};
@@ -221,8 +222,8 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
             return Err(ApiError::new(400, format!("Account '{id}' already exists")));
         }
         let account = accounts::open(scope, id, role, address, balance, now)?;
-        let key = keys::issue(scope, &account.account_id, now)?;
-        Ok((account, key))
+        let issued = keys::issue(scope, &account.account_id, &Terms::endless(KeyScopes::ALL), now)?;
+        Ok((account, issued.key))
     })?;
     json(&Registered {
         role: account.role.as_str(),
@@ -250,18 +251,15 @@ fn login(api: &Api, call: &Call<'_>) -> Answer {
     if call.caller != Caller::Nobody && !call.caller.may_act_for(&id) {
         return Err(ApiError::new(403, "You can only log in to your own account"));
     }
-    let (now, scopes) = (call.now, call.caller.session().map(|session| session.scopes));
+    let scopes = call.caller.session().map_or(KeyScopes::ALL, |session| session.scopes);
+    let (terms, now) = (Terms::endless(scopes), call.now);
     let issued = api.store.write::<_, ApiError, _>(move |scope| {
         let account = crate::store::accounts::get(scope, &id)?;
         // Nobody signs in to the platform's own accounts.
         let account = account.filter(|found| !matches!(found.origin, Origin::Platform | Origin::Outside));
         let Some(account) = account else { return Ok(None) };
-        let key = keys::issue(scope, &account.account_id, now)?;
-        if let Some(scopes) = scopes {
-            let terms = keys::Terms { label: String::new(), expires_at: None, scopes };
-            keys::describe(scope, &account.account_id, &key, &terms)?;
-        }
-        Ok(Some((account, key)))
+        let issued = keys::issue(scope, &account.account_id, &terms, now)?;
+        Ok(Some((account, issued.key)))
     })?;
     let (account, key) = issued.ok_or_else(unknown)?;
     json(&LoggedIn {

@@ -181,10 +181,8 @@ fn issue_key(api: &Api, call: &Call<'_>) -> Answer {
     let expires_at = lasts.flatten().map(|seconds| call.now.plus(Duration::from_secs(seconds)));
     let terms = keys::Terms { label, expires_at, scopes: scopes_for(call, wanted)? };
     let (account, given, now) = (account_id.clone(), terms.clone(), call.now);
-    let (key_id, key) = api.store.write::<_, ApiError, _>(move |scope| {
-        let key = keys::issue(scope, &account, now)?;
-        Ok((keys::describe(scope, &account, &key, &given)?, key))
-    })?;
+    let keys::Issued { key_id, key } =
+        api.store.write::<_, ApiError, _>(move |scope| Ok(keys::issue(scope, &account, &given, now)?))?;
     let keys::Terms { label, expires_at, scopes } = terms;
     json(&IssuedKey { account_id, key_id, api_key: key.expose().to_owned(), label, expires_at, scopes })
 }

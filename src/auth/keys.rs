@@ -43,6 +43,13 @@ pub struct Terms {
     pub scopes: KeyScopes,
 }
 
+impl Terms {
+    /// No label and no end.
+    pub const fn endless(scopes: KeyScopes) -> Self {
+        Terms { label: String::new(), expires_at: None, scopes }
+    }
+}
+
 /// A key, without what would let anybody use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRow {
@@ -64,30 +71,43 @@ pub struct KeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// A further key for `account`: 32 hexadecimal digits. Refuses accounts that nobody signs in to
+/// A key that was just made: the only time that it is seen.
+#[derive(Debug)]
+pub struct Issued {
+    /// To revoke it by.
+    pub key_id: i64,
+    /// 32 hexadecimal digits.
+    pub key: Secret,
+}
+
+/// A further key for `account`. Refuses accounts that nobody signs in to
 /// (the platform's own) and those that are not there.
 ///
 /// Full, at 1000 keys: a revoked key is forgotten, or else the oldest goes. Each login makes a key,
 /// so refusing would one day lock out whoever logs in often.
-pub fn issue(conn: &Connection, account: &AccountId, now: Timestamp) -> Result<Secret, AuthError> {
+pub fn issue(
+    conn: &Connection,
+    account: &AccountId,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Issued, AuthError> {
     let key = Secret::random(CREDENTIAL_BYTES);
     let hint = &key.expose()[..HINT_LENGTH];
+    let Terms { label, expires_at, scopes } = terms;
     let mut insert = conn.prepare_cached(
-        "INSERT INTO api_keys (account_id, digest, hint, created_at)
-         SELECT account_id, ?2, ?3, ?4 FROM accounts
-         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet')",
+        "INSERT INTO api_keys (account_id, digest, hint, created_at, label, expires_at, scopes)
+         SELECT account_id, ?2, ?3, ?4, ?5, ?6, ?7 FROM accounts
+         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet') RETURNING key_id",
     )?;
-    let inserted = insert.execute(params![account.as_str(), digest(key.expose()), hint, now.micros()])?;
-    if inserted == 0 {
-        return Err(AuthError::AccountNotFound);
-    }
+    let row = params![account.as_str(), digest(key.expose()), hint, now, label, expires_at, scopes];
+    let key_id = insert.query_row(row, |row| row.get(0)).optional()?.ok_or(AuthError::AccountNotFound)?;
     let mut forget = conn.prepare_cached(
         "DELETE FROM api_keys WHERE key_id IN (
              SELECT key_id FROM api_keys WHERE account_id = ?1
              ORDER BY revoked_at IS NULL DESC, key_id DESC LIMIT -1 OFFSET ?2)",
     )?;
     forget.execute(params![account.as_str(), API_KEYS_MAX])?;
-    Ok(key)
+    Ok(Issued { key_id, key })
 }
 
 /// Keeps a key that was issued elsewhere working, as an import brings it; `false` when it belongs to
@@ -153,22 +173,6 @@ pub fn revoke(
     Ok(update.execute(params![key_id, account.as_str(), now.micros()])? == 1)
 }
 
-/// Gives a key that was just issued its terms; returns its number.
-pub fn describe(
-    conn: &Connection,
-    account: &AccountId,
-    key: &Secret,
-    terms: &Terms,
-) -> Result<i64, AuthError> {
-    let mut update = conn.prepare_cached(
-        "UPDATE api_keys SET label = ?3, expires_at = ?4, scopes = ?5
-         WHERE account_id = ?1 AND digest = ?2 RETURNING key_id",
-    )?;
-    let Terms { label, expires_at, scopes } = terms;
-    let row = params![account.as_str(), digest(key.expose()), label, expires_at, scopes];
-    Ok(update.query_row(row, |row| row.get(0))?)
-}
-
 /// Notes that a key was used.
 pub fn note_use(conn: &Connection, key_id: i64, now: Timestamp) -> Result<(), AuthError> {
     conn.prepare_cached("UPDATE api_keys SET last_used_at = ?2 WHERE key_id = ?1")?
@@ -218,10 +222,14 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn issued(conn: &Connection, account: &str) -> Secret {
+        issue(conn, &id(account), &Terms::endless(KeyScopes::ALL), NOW).unwrap().key
+    }
+
     #[test]
     fn a_key_finds_its_account_and_only_a_wallets_address_is_proven() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("consumer-1"), NOW).unwrap();
+            let key = issued(conn, "consumer-1");
             assert_eq!(key.expose().len(), 32);
             let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
             assert_eq!(
@@ -229,7 +237,7 @@ mod tests {
                 (id("consumer-1"), Role::Consumer, None)
             );
 
-            let key = issue(conn, &id("wallet-0x24691e54"), NOW).unwrap();
+            let key = issued(conn, "wallet-0x24691e54");
             let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
             assert_eq!(holder.role, Role::Provider);
             assert_eq!(holder.wallet, Some("0x24691e54afafe2416a8252097c9ca67557271475".parse().unwrap()));
@@ -239,10 +247,9 @@ mod tests {
     #[test]
     fn a_key_with_an_end_is_good_until_then() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
             let end = NOW.plus(std::time::Duration::from_secs(60));
             let terms = Terms { label: "backups".into(), expires_at: Some(end), scopes: KeyScopes::of([]) };
-            let key_id = describe(conn, &id("rig"), &key, &terms).unwrap();
+            let Issued { key_id, key } = issue(conn, &id("rig"), &terms, NOW).unwrap();
             assert!(
                 find(conn, key.expose(), end.minus(std::time::Duration::from_micros(1))).unwrap().is_some()
             );
@@ -259,7 +266,7 @@ mod tests {
     #[test]
     fn wrong_keys_find_nobody() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
+            let key = issued(conn, "rig");
             let upper = key.expose().to_uppercase();
             for wrong in ["", "nonsense", &key.expose()[1..], &format!("{} ", key.expose()), "' OR 1=1 --"] {
                 assert_eq!(find(conn, wrong, NOW).unwrap(), None, "{wrong}");
@@ -271,9 +278,12 @@ mod tests {
     #[test]
     fn the_platforms_account_has_no_keys() {
         with_accounts(|conn| {
-            let refused = issue(conn, &id("platform-treasury"), NOW);
+            let refused = issue(conn, &id("platform-treasury"), &Terms::endless(KeyScopes::ALL), NOW);
             assert!(matches!(refused, Err(AuthError::AccountNotFound)));
-            assert!(matches!(issue(conn, &id("nobody"), NOW), Err(AuthError::AccountNotFound)));
+            assert!(matches!(
+                issue(conn, &id("nobody"), &Terms::endless(KeyScopes::ALL), NOW),
+                Err(AuthError::AccountNotFound)
+            ));
             conn.execute(
                 "INSERT INTO api_keys (account_id, digest, hint, created_at) VALUES ('platform-treasury', ?1, '', 0)",
                 [digest("planted")],
@@ -286,7 +296,7 @@ mod tests {
     #[test]
     fn keys_are_stored_as_digests_listed_by_hint_and_revoked_by_their_owner() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
+            let key = issued(conn, "rig");
             let found: i64 = conn
                 .query_row(
                     "SELECT count(*) FROM api_keys WHERE hint = ?1 OR digest = ?1",
@@ -310,19 +320,19 @@ mod tests {
     #[test]
     fn an_account_has_at_most_1000_keys_and_loses_revoked_ones_first() {
         with_accounts(|conn| {
-            let first = issue(conn, &id("rig"), NOW).unwrap();
-            let second = issue(conn, &id("rig"), NOW).unwrap();
-            let foreign = issue(conn, &id("consumer-1"), NOW).unwrap();
+            let first = issued(conn, "rig");
+            let second = issued(conn, "rig");
+            let foreign = issued(conn, "consumer-1");
             let second_id = list(conn, &id("rig")).unwrap()[0].key_id;
             revoke(conn, &id("rig"), second_id, NOW).unwrap();
             for _ in 2..=API_KEYS_MAX {
-                issue(conn, &id("rig"), NOW).unwrap();
+                issued(conn, "rig");
             }
             let rows = list(conn, &id("rig")).unwrap();
             assert_eq!(i64::try_from(rows.len()).unwrap(), API_KEYS_MAX);
             assert!(rows.iter().all(|row| row.revoked_at.is_none()), "the revoked one went first");
             assert!(find(conn, first.expose(), NOW).unwrap().is_some());
-            issue(conn, &id("rig"), NOW).unwrap();
+            issued(conn, "rig");
             assert!(find(conn, first.expose(), NOW).unwrap().is_none(), "then the oldest");
             assert!(find(conn, second.expose(), NOW).unwrap().is_none());
             assert!(find(conn, foreign.expose(), NOW).unwrap().is_some());
