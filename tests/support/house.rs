@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,8 +14,8 @@ use xenblocks::platform::{AuthMode, ChainConfig, Config, Platform};
 use xenblocks::pow::{Difficulty, Marker};
 
 use super::api::Api;
+use super::await_some;
 use super::rig::Rig;
-use super::{Ends, await_some};
 
 /// The renter that every open house knows, with 1000 coins.
 pub const RENTER: &str = "consumer-1";
@@ -98,22 +97,6 @@ impl House {
     /// Lets time pass.
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
-    }
-
-    /// Lets time pass while `wait` waits: a second with each answer, so that the server's loops, which
-    /// look at the clock when they wake, see one second after the other.
-    pub fn pass_during<T>(&self, wait: impl FnOnce() -> T) -> T {
-        let going = AtomicBool::new(true);
-        std::thread::scope(|scope| {
-            let _end = Ends(&going);
-            scope.spawn(|| {
-                while going.load(Ordering::Relaxed) {
-                    self.pass(1);
-                    self.api.get("/health").ok();
-                }
-            });
-            wait()
-        })
     }
 
     /// Lets time pass as a worker lives through it: a heartbeat every 30 s, each of them arrived.
