@@ -18,6 +18,8 @@ mod money;
 mod old_faults;
 mod orders;
 mod pages;
+mod prototype_app;
+mod prototype_miner;
 mod races;
 mod scopes;
 mod sessions;
