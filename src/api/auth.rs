@@ -1,5 +1,7 @@
 //! Signing in: nonces and wallet signatures, accounts made by name, who one is.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
@@ -245,23 +247,24 @@ fn login(api: &Api, call: &Call<'_>) -> Answer {
     let mut body = call.body()?;
     let named = body.text("account_id");
     body.finish()?;
-    let unknown = || ApiError::new(404, format!("Account '{named}' not found"));
-    let id: AccountId = named.parse().map_err(|_| unknown())?;
+    let unknown = |id: &dyn fmt::Display| ApiError::new(404, format!("Account '{id}' not found"));
+    let id: AccountId = named.parse().map_err(|_| unknown(&named))?;
     // In open mode without a credential anybody is let in, as by the prototype.
     if call.caller != Caller::Nobody && !call.caller.may_act_for(&id) {
         return Err(ApiError::new(403, "You can only log in to your own account"));
     }
-    let scopes = call.caller.session().map_or(KeyScopes::ALL, |session| session.scopes);
-    let (terms, now) = (Terms::endless(scopes), call.now);
-    let issued = api.store.write::<_, ApiError, _>(move |scope| {
+    let session = call.caller.session();
+    let scopes = session.map_or(KeyScopes::ALL, |session| session.scopes);
+    let expires_at = session.and_then(|session| session.key_expires_at);
+    let (terms, now) = (Terms { expires_at, ..Terms::endless(scopes) }, call.now);
+    let (account, key) = call.write::<_, ApiError, _>(api, move |scope| {
         let account = crate::store::accounts::get(scope, &id)?;
         // Nobody signs in to the platform's own accounts.
         let account = account.filter(|found| !matches!(found.origin, Origin::Platform | Origin::Outside));
-        let Some(account) = account else { return Ok(None) };
+        let account = account.ok_or_else(|| unknown(&id))?;
         let issued = keys::issue(scope, &account.account_id, &terms, now)?;
-        Ok(Some((account, issued.key)))
+        Ok((account, issued.key))
     })?;
-    let (account, key) = issued.ok_or_else(unknown)?;
     json(&LoggedIn {
         role: account.role.as_str(),
         account_id: account.account_id,

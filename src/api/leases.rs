@@ -102,7 +102,8 @@ fn of_worker(api: &Api, call: &Call<'_>, worker: &str, limit: i64, offset: i64) 
         let Some(worker) = known else { return Ok(Slice { items: Vec::new(), total: 0, limit, offset }) };
         let page = leases::of_worker(connection, &worker.worker_id, limit, offset)?;
         let items = LeaseView::page(connection, &api.fleet, &viewer, &page, call.now)?;
-        Ok(Slice { items, total: worker.leases_total, limit, offset })
+        let total = leases::count_of_worker(connection, &worker.worker_id)?;
+        Ok(Slice { items, total, limit, offset })
     })?;
     json(&slice)
 }

@@ -139,7 +139,7 @@ fn rank(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let price = query.optional_number("price_per_min");
     query.finish()?;
-    let price = price.map(Amount::from_f64).transpose();
+    let price = price.map(Amount::exactly).transpose();
     let price = price.map_err(|error| ApiError::new(400, format!("price_per_min {error}")))?;
     if price.is_some_and(Amount::is_negative) {
         return Err(ApiError::new(400, "price_per_min must be non-negative"));

@@ -23,12 +23,22 @@ pub struct KeyHolder {
     pub wallet: Option<EthAddress>,
     /// What the key is good for.
     pub scopes: KeyScopes,
+    /// When the key ends by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl From<KeyHolder> for Session {
     fn from(holder: KeyHolder) -> Self {
-        let KeyHolder { account, role, wallet, scopes, .. } = holder;
-        Session { account, role, wallet, via: Via::ApiKey, scopes, token_id: None }
+        let KeyHolder { account, role, wallet, scopes, expires_at, .. } = holder;
+        Session {
+            account,
+            role,
+            wallet,
+            via: Via::ApiKey,
+            scopes,
+            key_expires_at: expires_at,
+            token_id: None,
+        }
     }
 }
 
@@ -131,21 +141,21 @@ pub fn adopt(
 pub fn find(conn: &Connection, key: &str, now: Timestamp) -> Result<Option<KeyHolder>, AuthError> {
     let mut query = conn.prepare_cached(
         "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END, k.key_id, k.last_used_at,
-                k.scopes
+                k.scopes, k.expires_at
          FROM api_keys k JOIN accounts a ON a.account_id = k.account_id
          WHERE k.digest = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)
                AND a.origin IN ('registered', 'worker', 'wallet')",
     )?;
     let row = query.query_row(params![digest(key), now], |row| {
         let wallet: Option<String> = row.get(2)?;
-        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, row.get(3)?, row.get(4)?, row.get(5)?))
+        let key = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, key))
     });
-    let Some((account, role, wallet, key_id, last_used_at, scopes)) = row.optional()? else {
-        return Ok(None);
-    };
+    let Some((account, role, wallet, key)) = row.optional()? else { return Ok(None) };
+    let (key_id, last_used_at, scopes, expires_at) = key;
     let account = account.parse().map_err(|error| corrupt(0, error))?;
     let wallet = wallet.map(|text| text.parse()).transpose().map_err(|error| corrupt(2, error))?;
-    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet, scopes }))
+    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet, scopes, expires_at }))
 }
 
 /// The keys of `account`, newest first, the revoked ones too.

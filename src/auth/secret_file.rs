@@ -61,21 +61,8 @@ pub(super) fn read_up_to(
     path: &Path,
     length_min: usize,
 ) -> Result<Vec<Secret>, SecretFileError> {
-    let failed = |problem| SecretFileError::Io { path: path.to_owned(), problem };
-    let file = File::open(path).map_err(failed)?;
-    // Asked of the open file, so that nobody can exchange it in between.
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(SecretFileError::Exposed { path: path.to_owned() });
-    }
-    let mut text = String::new();
     let unusable = || SecretFileError::Unusable { path: path.to_owned() };
-    match file.take(SECRET_FILE_BYTES_MAX + 1).read_to_string(&mut text) {
-        Ok(length) if length as u64 > SECRET_FILE_BYTES_MAX => return Err(unusable()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(unusable()),
-        Err(error) => return Err(failed(error)),
-    }
+    let text = read_text(path, SECRET_FILE_BYTES_MAX)?.ok_or_else(unusable)?;
     let text = text.trim();
     // One at least, if it is empty; `lines` would say none.
     let secrets: Vec<&str> = text.split('\n').map(str::trim).collect();
@@ -87,6 +74,24 @@ pub(super) fn read_up_to(
         return Err(SecretFileError::TooShort { path: path.to_owned(), length_min });
     }
     Ok(secrets.into_iter().map(Secret::new).collect())
+}
+
+/// The text of a file that nobody but its owner can open; `None` when it is longer than it may be, or no
+/// text.
+pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<Option<String>, SecretFileError> {
+    let failed = |problem| SecretFileError::Io { path: path.to_owned(), problem };
+    let file = File::open(path).map_err(failed)?;
+    // Asked of the open file, so that nobody can exchange it in between.
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        return Err(SecretFileError::Exposed { path: path.to_owned() });
+    }
+    let mut text = String::new();
+    match file.take(bytes_max + 1).read_to_string(&mut text) {
+        Ok(length) => Ok((length as u64 <= bytes_max).then_some(text)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// The secret in the file at `path`, which is made to hold `fresh` when there is none; says whether

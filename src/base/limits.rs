@@ -262,8 +262,16 @@ pub const WORKER_TOKENS_MAX: i64 = 8;
 /// Names of workers never seen that one account may have taken with tokens: the rigs of a farm that are
 /// being set up. A further one is refused until some of them have come, or their tokens are revoked.
 pub const UNSEEN_WORKERS_MAX: i64 = 256;
+/// What administrators did is kept for a year; a deposit's hook acts with each payment.
+pub const ACTS_KEPT_TIME: Duration = Duration::from_secs(366 * 86_400);
+/// Acts of administrators, of some 200 bytes each. Full: the oldest go.
+pub const ACTS_MAX: i64 = 1_000_000;
+/// Characters of a value that are noted with an act: an address, an id, a number.
+pub const ACT_VALUE_CHARACTERS_MAX: usize = 128;
 /// A file that holds a secret.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024;
+/// A file of workers' tokens: lines for all that one simulation may have.
+pub const TOKENS_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Characters of an administrator's key chosen by hand; one made here has 32.
 pub const ADMINISTRATOR_KEY_LENGTH_MIN: usize = 16;
 /// Bytes of a secret that signs tokens in closed mode: what HS256 asks for (RFC 7518, 3.2).

@@ -7,13 +7,13 @@ use crossbeam_channel::{Receiver, select};
 use serde::Serialize;
 
 use super::House;
-use crate::base::limits::STORE_BULK_ROWS_MAX;
+use crate::base::limits::{ACTS_KEPT_TIME, ACTS_MAX, STORE_BULK_ROWS_MAX};
 use crate::base::thread::BoxError;
 use crate::base::{Timestamp, WorkerId, memory};
 use crate::fleet::ONLINE_WINDOW;
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::snapshots::{self, Resolution, Sample};
-use crate::store::{StoreError, idempotency, workers};
+use crate::store::{StoreError, acts, idempotency, workers};
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
@@ -126,7 +126,8 @@ impl House {
                         now.minus(WALLET_DAYS_KEPT),
                         rows,
                     )?
-                    + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
+                    + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?
+                    + acts::forget(connection, now.minus(ACTS_KEPT_TIME), ACTS_MAX, rows)?)
             })?;
             if gone < STORE_BULK_ROWS_MAX {
                 return Ok(());

@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod acts;
 pub mod backup;
 pub mod blocks;
 pub mod convert;

@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod acts;
 mod blocks;
 mod closed;
 mod deltas;
