@@ -157,8 +157,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
             transaction.pragma_update(None, "user_version", number)
         };
         let transaction = connection.transaction()?;
+        let applied = apply(&transaction);
         crash::point("migration");
-        apply(&transaction).and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
+        applied.and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
             path: path.to_owned(),
             problem: format!("migration {number} failed: {error}"),
         })?;
