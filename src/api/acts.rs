@@ -16,13 +16,12 @@ use crate::market::Scope;
 use crate::store::StoreError;
 use crate::store::acts::{self, Act};
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Method::Get,
-    path: "/api/acts",
-    access: Access::Administrator,
-    scope: Some(KeyScope::Admin),
-    summary: "What administrators did and were refused, newest first",
-    query: &[
+pub(super) const ROUTES: &[Route] = &[Route::get(
+    "/api/acts",
+    Access::Administrator,
+    Some(KeyScope::Admin),
+    "What administrators did and were refused, newest first",
+    &[
         LIMIT,
         Parameter {
             name: "before",
@@ -31,10 +30,9 @@ pub(super) const ROUTES: &[Route] = &[Route {
             about: "Only acts older than this act_id: the last page's next_before",
         },
     ],
-    body: &[],
-    answer: "items, limit, next_before",
-    handle: list,
-}];
+    "items, limit, next_before",
+    list,
+)];
 
 /// Fields that say whom an act is done to, where the path does not.
 const SUBJECTS: [&str; 4] = ["account_id", "lease_id", "worker_id", "consumer_id"];
