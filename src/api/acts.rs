@@ -94,11 +94,11 @@ impl Call<'_> {
             return None;
         }
         let said = self.said();
-        let mut subject = self.parameters().join(" ");
-        if subject.is_empty() {
-            let named = SUBJECTS.into_iter().find_map(|name| said.get(name)?.as_str());
-            subject = named.unwrap_or_default().to_owned();
-        }
+        let named = || SUBJECTS.into_iter().find_map(|name| said.get(name)?.as_str());
+        let subject = match self.parameters() {
+            [] => named().unwrap_or_default().to_owned(),
+            parameters => parameters.join(" "),
+        };
         Some(Act {
             act_id: 0,
             done_at: self.now,

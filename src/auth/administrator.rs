@@ -31,7 +31,7 @@ pub fn first(path: &Path) -> Result<(Secret, bool), SecretFileError> {
 /// by, and too few to find a key by.
 pub fn hint(key: &str) -> String {
     let digest = Sha256::new().chain_update("hint of an administrator's key\n").chain_update(key).finalize();
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&digest[..4])
 }
 
 fn refuse_test_key(key: Secret, path: &Path) -> Result<Secret, SecretFileError> {
