@@ -140,8 +140,22 @@ pub const MQTT_TOPICS_MAX: usize = 100_000;
 pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
 /// Distinct other filters in one life of the process; each may hold a log of recent messages.
 pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
-/// All retained messages together; a further one ends the connection.
+/// All retained messages together, each with what keeping it costs; a further one ends the connection,
+/// and as a will it is only passed on.
 pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What keeping one costs beyond its topic and payload.
+pub const MQTT_RETAINED_OVERHEAD_BYTES: usize = 160;
+/// Retained messages written to a subscriber in one go; the next go waits until its socket took them.
+pub const MQTT_RETAINED_PIECE_BYTES: usize = 32 * 1024;
+/// Topics looked at for one such go, while no client is served: 0.1 ms.
+pub const MQTT_RETAINED_LOOKS_MAX: usize = 1000;
+/// A subscriber that leaves so many QoS 1 messages unacknowledged gets its next retained ones when it
+/// acknowledges.
+pub const MQTT_RETAINED_UNACKNOWLEDGED_MAX: usize = 1000;
+/// QoS 1 messages sent to one client and not acknowledged, a byte each; one more ends the connection.
+/// As heartbeats more than a socket's buffers hold: a client that acknowledges, however slowly, is held
+/// up by its socket first.
+pub const MQTT_UNACKNOWLEDGED_MAX: usize = 32_768;
 /// Workers that one client of the open mode is known to act for; further ones are served, not known.
 pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
 /// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
@@ -347,6 +361,8 @@ pub const GATEWAY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
+    assert!(MQTT_UNACKNOWLEDGED_MAX < u16::MAX as usize, "there are ids for all unacknowledged messages");
+    assert!(MQTT_RETAINED_UNACKNOWLEDGED_MAX < MQTT_UNACKNOWLEDGED_MAX, "live messages find room");
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
     assert!(STORE_GROUP_MAX <= STORE_JOBS_QUEUED_MAX);
     assert!(STORE_LOG_PAGES as u64 * 4096 < STORE_FREE_BYTES_MIN, "a log that grows finds its room");

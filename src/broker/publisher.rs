@@ -30,8 +30,8 @@ impl Publisher {
 
     /// Sends `payload` to the topic's subscribers with QoS 1, or that of the subscription. Waits when
     /// the router is busy; what is said after the broker stopped is dropped.
-    pub fn publish(&self, topic: &Topic, payload: Vec<u8>, retain: bool) {
-        self.relay(Publish::new(Bytes::from(topic.to_string()), payload.into(), retain));
+    pub fn publish(&self, topic: &Topic, payload: Vec<u8>) {
+        self.relay(Publish::new(Bytes::from(topic.to_string()), payload.into(), false));
     }
 
     /// Sends a message whose QoS is 1 unless it is marked. Towards the library it is QoS 0, which owes

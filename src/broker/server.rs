@@ -22,6 +22,7 @@ use super::complaints::Complaints;
 use super::gate::Gate;
 use super::publisher::Publisher;
 use super::registry::{Clients, Registry};
+use super::retained::Retained;
 use super::{BrokerError, Config, Credentials, Inbound};
 use crate::base::limits::{
     MQTT_CONNECT_TIME_MAX, MQTT_LIBRARY_CONNECTIONS_MAX, MQTT_PACKET_BYTES_MAX, MQTT_SOCKETS_SPARE,
@@ -45,6 +46,7 @@ const OUTGOING_PACKETS_MAX: u64 = 200;
 /// What all gates share.
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
+    pub(super) retained: Retained,
     pub(super) publisher: Publisher,
     /// `None` in the open mode.
     pub(super) credentials: Option<Arc<dyn Credentials>>,
@@ -120,6 +122,7 @@ impl Broker {
         let stopping = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
             registry: Arc::new(Registry::new(config.connections_max)),
+            retained: Retained::default(),
             publisher: Publisher::new(link_tx),
             credentials: (!config.open).then_some(credentials),
             rate_limited: config.rate_limited,

@@ -4,6 +4,7 @@ mod clients;
 mod log_lines;
 #[path = "../support/mqtt_client.rs"]
 mod mqtt_client;
+mod retained;
 mod strangers;
 
 use std::net::{Ipv4Addr, SocketAddr};

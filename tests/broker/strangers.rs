@@ -146,7 +146,7 @@ fn a_refused_filter_is_refused_alone() {
     rig.send(&packet(0x82, &[&[0, 3][..], &wanted].concat()));
     let answer = rig.read().expect("an answer");
     assert_eq!((answer.first, answer.body), (0x90, vec![0, 3, 1, 0x80, 0x80, 0x80, 1]));
-    house.broker.publisher().publish(&"xenminer/rig/control".parse().unwrap(), b"go".to_vec(), false);
+    house.broker.publisher().publish(&"xenminer/rig/control".parse().unwrap(), b"go".to_vec());
     assert_eq!(rig.read().unwrap().publish().1, b"go");
 }
 

@@ -76,7 +76,7 @@ impl Platform {
 
     fn task(&self, json: &Value) {
         let topic = Topic { worker: WORKER.parse().unwrap(), channel: Channel::Task };
-        self.broker.publisher().publish(&topic, json.to_string().into_bytes(), false);
+        self.broker.publisher().publish(&topic, json.to_string().into_bytes());
     }
 
     fn accept(&self) {
