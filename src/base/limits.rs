@@ -119,6 +119,8 @@ pub const MQTT_LIBRARY_CONNECTIONS_MAX: usize = 100_000;
 pub const MQTT_CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Messages a second from one client, sustained, off loopback.
 pub const MQTT_MESSAGES_PER_SECOND: u32 = 50;
+/// Before the next messages of a client over its rate are looked at.
+pub const MQTT_SLOWED_TIME: Duration = Duration::from_secs(1);
 /// Filters of one SUBSCRIBE and of one client.
 pub const MQTT_SUBSCRIPTIONS_MAX: usize = 32;
 /// Levels of a topic or filter.
@@ -138,7 +140,7 @@ pub const MQTT_TOPICS_MAX: usize = 100_000;
 /// Distinct filters of workers' commands in one life of the process (two for each worker): the
 /// library keeps 6 KiB of each for ever. A further one is refused in its SUBACK.
 pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
-/// Distinct other filters in one life of the process; each may hold a log of recent messages.
+/// Distinct other filters in one life of the process; each may hold a log of 2 MiB of recent messages.
 pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
 /// All retained messages together, each with what keeping it costs; a further one ends the connection,
 /// and as a will it is only passed on.

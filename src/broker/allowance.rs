@@ -27,8 +27,8 @@ impl Default for Allowance {
 }
 
 impl Allowance {
-    /// Takes one packet's worth. Out of it, the client's packets wait in the buffer until it sends again;
-    /// when too many wait, it is dropped. Acknowledgements are free: it owes them.
+    /// Takes one packet's worth. Out of it, the client's packets wait in the buffer, and when too many
+    /// wait, it is dropped. Acknowledgements are free: it owes them.
     pub(super) fn pay(&mut self, stream: &BytesMut) -> Result<(), Stop> {
         v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
         if stream.first().is_some_and(|first| first >> 4 == PUBACK) {
@@ -40,7 +40,7 @@ impl Allowance {
         self.packets = (self.packets + passed.as_secs_f64() * rate).min(rate * BURST_SECONDS);
         if self.packets < 1.0 {
             let too_many = stream.len() > 2 * MQTT_PACKET_BYTES_MAX;
-            return Err(if too_many { "far over its rate".into() } else { Stop::Wait(1) });
+            return Err(if too_many { "far over its rate".into() } else { Stop::Slow });
         }
         self.packets -= 1.0;
         Ok(())

@@ -125,7 +125,7 @@ impl Protocol for Gate {
 }
 
 impl Socket {
-    fn next(&mut self, shared: &Shared, stream: &mut BytesMut) -> Result<Packet, Error> {
+    fn next(&mut self, shared: &Arc<Shared>, stream: &mut BytesMut) -> Result<Packet, Error> {
         if self.closing {
             return Err(ENDED);
         }
@@ -157,12 +157,18 @@ impl Socket {
                 }
             }
         };
-        result.map_err(|stop| self.stop(stop))
+        result.map_err(|stop| self.stop(shared, stop))
     }
 
-    fn stop(&mut self, stop: Stop) -> Error {
+    fn stop(&mut self, shared: &Arc<Shared>, stop: Stop) -> Error {
         match stop {
             Stop::Wait(bytes) => Error::InsufficientBytes(bytes),
+            Stop::Slow => {
+                if let Phase::Open(session) = &self.phase {
+                    shared.wake_later(session.client.wake_group());
+                }
+                Error::InsufficientBytes(1)
+            }
             Stop::Close(why) => {
                 if let Phase::Open(session) = &self.phase {
                     log::debug!("client {}: {why}", session.client.id);

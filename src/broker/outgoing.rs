@@ -93,7 +93,9 @@ impl Outgoing {
         self.unsubacks.push_back(filters.len());
         self.backlog.forget(filters);
         // Nor does what a SUBACK still to come would bring.
-        self.subacks.iter_mut().for_each(|(_, owed)| owed.retain(|owed| !filters.contains(&owed.filter)));
+        for (_, owed) in &mut self.subacks {
+            owed.retain(|owed| !filters.contains(&owed.filter));
+        }
     }
 
     /// The client acknowledged a message; whether it had been sent.
@@ -138,7 +140,9 @@ impl Outgoing {
             Packet::SubAck(ack, _) => {
                 let (codes, owed) = self.subacks.pop_front().ok_or(ENDED)?;
                 write_answer(&Answer::SubAck(ack.pkid, codes), buffer);
-                owed.into_iter().for_each(|owed| self.backlog.begin(owed));
+                for owed in owed {
+                    self.backlog.begin(owed);
+                }
             }
             Packet::UnsubAck(ack, _) => {
                 let due = self.unsubacks.front_mut().ok_or(ENDED)?;

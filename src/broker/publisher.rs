@@ -1,5 +1,5 @@
 //! The platform's own link into the library: commands to workers, wills, and wake-ups for
-//! connections that a takeover has ended.
+//! connections that a takeover has ended or that were slowed.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +16,8 @@ use crate::protocol::Topic;
 
 /// Topics of the gate's own begin so; the blank keeps them out of every client's reach.
 pub(super) const WAKE_TOPIC: &str = "gate wake/";
-/// How many wake-up topics connections share.
-pub(super) const WAKE_GROUPS: u32 = 64;
+/// How many wake-up topics connections share: one for each bit of a word.
+pub(super) const WAKE_GROUPS: u32 = u64::BITS;
 
 /// Sends the platform's messages to subscribers. Clones share one link.
 #[derive(Clone)]

@@ -35,6 +35,8 @@ const ROUTES_KEPT: usize = 8;
 pub(super) enum Stop {
     /// Not all there yet.
     Wait(usize),
+    /// There, but more than the client may send now.
+    Slow,
     /// The connection ends, for this reason.
     Close(String),
 }

@@ -200,7 +200,9 @@ fn retained_messages_wait_for_acknowledgements_and_nothing_else_does() {
         unacknowledged.push(message);
     }
     assert_eq!(late.subscribe("else", 1), Some(1), "more than the library would bear");
-    unacknowledged.iter().for_each(|message| acknowledge(&mut late, message));
+    for message in &unacknowledged {
+        acknowledge(&mut late, message);
+    }
     while messages < MANY {
         let message = late.read().unwrap();
         acknowledge(&mut late, &message);

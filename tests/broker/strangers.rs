@@ -348,6 +348,24 @@ fn a_client_over_its_rate_is_slowed_and_at_last_dropped() {
     house.assert_serves();
 }
 
+#[test]
+fn a_client_over_its_rate_that_waits_for_its_acknowledgements_gets_them() {
+    let config = Config { rate_limited: true, ..Config::open((Ipv4Addr::LOCALHOST, 0).into()) };
+    let house = Harness::with(config);
+    let mut client = house.connect("windowed");
+    let send = |client: &mut RawClient, id: u16| client.send(&publish(b"batch/a", b"x", 1, id, false));
+    for id in 1..=20 {
+        send(&mut client, id);
+    }
+    for id in 1..=300_u16 {
+        assert_eq!(client.read().expect("an acknowledgement").body, id.to_be_bytes());
+        if id <= 280 {
+            send(&mut client, id + 20);
+        }
+    }
+    assert!(client.ping());
+}
+
 /// A small random generator (xorshift), so that a failing seed can be run again.
 struct Dice(u64);
 
