@@ -120,8 +120,9 @@ fn no_token_is_in_a_workers_log_or_arguments() {
     let arguments = fs::read(format!("/proc/{}/cmdline", worker.id())).unwrap();
     worker.kill().unwrap();
     worker.wait().unwrap();
-    assert_absent(&[token.clone()], "the command line", &arguments);
-    assert_absent(&[token], "the worker's log", &fs::read(&log).unwrap());
+    let planted = [token];
+    assert_absent(&planted, "the command line", &arguments);
+    assert_absent(&planted, "the worker's log", &fs::read(&log).unwrap());
 }
 
 #[test]
