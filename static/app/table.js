@@ -86,7 +86,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
     if (event.target.closest("a, button, input, label, select")) return;
     if (href) navigate(href(row)); else onRow?.(row);
   };
-  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${Math.min(height, loading ? ROW_PX * 6 : full + 2)}px` }} tabindex="0" role="region" aria-label=${label}>
+  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${Math.min(height, loading ? ROW_PX * 6 : full + 2)}px` }} tabindex="0" role="group" aria-label=${label}>
     <table role="table" aria-rowcount=${sorted.length + 1} class=${cards ? "cards" : ""} style=${{ minWidth: cards ? undefined : `${shown.reduce((sum, c) => sum + (c.width ?? 140), 0)}px` }}>
       <colgroup>${shown.map((c) => html`<col key=${c.key} style=${{ width: c.width ? `${c.width}px` : "auto" }} />`)}</colgroup>
       <thead role="rowgroup"><tr role="row">${shown.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} toggle=${toggle} />`)}</tr></thead>

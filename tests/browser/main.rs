@@ -1,6 +1,7 @@
 //! The pages in a real browser: every test fails on an exception, an error on the console, a violation of
 //! the Content-Security-Policy, or an answer of 4xx or 5xx that it did not expect.
 
+mod accessibility;
 mod account;
 mod dashboard;
 mod first;

@@ -12,7 +12,8 @@ use crate::visitor::{DESK, PHONE, Visitor, house, wallet};
 const EVIL: &str = "<img src=x onerror=alert(1)>";
 /// What a page must fit into without sideways scroll (WCAG 2.2, reflow).
 const NARROW: (u32, u32) = (320, 640);
-const ROUTES: [(&str, &str); 12] = [
+/// Each page, and what to call its pictures.
+pub const ROUTES: [(&str, &str); 12] = [
     ("overview", "/"),
     ("monitoring", "/monitoring"),
     ("worker", "/worker/rig-1"),
@@ -28,7 +29,7 @@ const ROUTES: [(&str, &str); 12] = [
 ];
 
 /// Twelve workers of the visitor's wallet, some of strange hardware.
-fn fleet(house: &House) -> Vec<Rig> {
+pub fn fleet(house: &House) -> Vec<Rig> {
     (0..12)
         .map(|number| {
             let mut rig = Rig::connect(house.mqtt(), &format!("rig-{number}"));
