@@ -2,12 +2,12 @@
 // the table of pages, and the page of the address.
 
 import { Component, cx, html, render, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "/static/app/core.js";
-import { ago, money, short } from "/static/app/format.js";
+import { ago, duration, money, short } from "/static/app/format.js";
 import { Button, EmptyState, ErrorState, Icon, PageHead, Skeleton, copy } from "/static/app/kit.js";
 import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
 import { listen, match, navigate, place } from "/static/app/router.js";
 import { openSignIn, restore, session, signInAsked, signOut } from "/static/app/session.js";
-import { connect, connection, now } from "/static/app/store.js";
+import { clockOff, connect, connection, now } from "/static/app/store.js";
 
 export const PAGES = [
   { href: "/", label: "Overview", icon: "overview", key: "o" },
@@ -50,7 +50,7 @@ export function Shell({ children }) {
         <${Account} />
       </div></div></header>
     <main id="main" class="page" tabindex="-1">${children}</main>
-    <footer class="foot"><span>XenBlocks Platform</span><nav aria-label="More"><a href="/dashboard">Operator dashboard</a><a href="/api/openapi.json">API</a><button type="button" class="link" onClick=${() => { overlay.value = "help"; }}>Keyboard</button></nav></footer>
+    <footer class="foot"><span>XenBlocks Platform${clockOff.value !== 0 && html` · <span class="warn">This machine's clock is ${duration(Math.abs(clockOff.value))} ${clockOff.value > 0 ? "behind" : "fast"}: times here are the server's.</span>`}</span><nav aria-label="More"><a href="/dashboard">Operator dashboard</a><a href="/api/openapi.json">API</a><button type="button" class="link" onClick=${() => { overlay.value = "help"; }}>Keyboard</button></nav></footer>
     <nav class="tabs-bar" aria-label="Pages">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}><${Icon} name=${page.icon} size=${20} /><span>${page.label.replace("Marketplace", "Market").replace("Monitoring", "Monitor").replace("Block Buster", "Blocks")}</span></a>`)}</nav>
     <${Toasts} /><${Overlays} />`;
 }
@@ -196,17 +196,20 @@ function Page() {
   const found = find(path);
   const [shown, setShown] = useState(null);
   const [error, setError] = useState(null);
-  const first = useRef(true);
+  const here = useRef(null);
   const attempt = () => {
     setError(null);
     found?.route.load().then((module) => setShown({ route: found.route, View: module.default }), setError);
   };
   useEffect(attempt, [found?.route]);
+  useEffect(() => { if (!error) return undefined; addEventListener("live-again", attempt); return () => removeEventListener("live-again", attempt); }, [error, found?.route]);
   useEffect(() => { document.title = found ? `${found.params.id ?? found.route.title} · XenBlocks` : "Not found · XenBlocks"; }, [path]);
-  // A new page begins at its top, and a screen reader at its heading; back returns to where one was.
+  // A new page begins at its top, and a screen reader at its heading; back returns to where one was. A drawer is no new page.
   useLayoutEffect(() => {
-    if (first.current) { first.current = false; return; }
-    if (!moved || !shown) return;
+    if (found && shown?.route !== found.route) return;
+    const [before, at] = [here.current, found?.route.same ?? path];
+    here.current = at;
+    if (!moved || before === null || before === at) return;
     scrollTo(0, scroll ?? 0);
     if (!document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
   }, [shown, path, moved]);

@@ -15,6 +15,7 @@ const ROW_PX = 48;
 const CARD_LINE_PX = 28;
 const OVERSCAN = 6;
 const SORT_MS = 1000;
+const collator = new Intl.Collator(undefined, { numeric: true });
 const narrow = matchMedia("(max-width: 700px)");
 
 /** The sort of the URL: [{key, down}], and what a click on a heading does. */
@@ -32,7 +33,7 @@ export function useSort(name, fallback = "") {
 
 function compare(a, b) {
   if (typeof a === "number" || typeof b === "number") return (Number(a) || 0) - (Number(b) || 0);
-  return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  return collator.compare(a ?? "", b ?? "");
 }
 
 /** Sorted, anew at most once a second while only values change: rows must not jump under the pointer. */
@@ -78,8 +79,9 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
     return () => { element.removeEventListener("scroll", onScroll); sized.disconnect(); cancelAnimationFrame(frame); };
   }, [sorted.length > 0]);
   if (!loading && sorted.length === 0) return empty ?? null;
-  const first = Math.max(0, Math.floor(view.top / rowPx) - OVERSCAN);
+  // Of fewer rows than there were, the last are shown until the browser has scrolled back to them.
   const last = Math.min(sorted.length, Math.ceil((view.top + view.height) / rowPx) + OVERSCAN);
+  const first = Math.max(0, Math.min(Math.floor(view.top / rowPx), last - Math.ceil(view.height / rowPx)) - OVERSCAN);
   const below = (sorted.length - last) * rowPx;
   const full = sorted.length * rowPx + (cards ? 0 : 41);
   const open = (row, event) => {

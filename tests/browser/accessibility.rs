@@ -12,8 +12,22 @@ use crate::visitor::{DESK, PHONE, Visitor, house};
 const CHECKS: &str = include_str!("accessibility.js");
 /// Roles of what a person works with or is told by: each has a name that a screen reader says.
 const NAMED: [&str; 16] = [
-    "button", "link", "textbox", "searchbox", "combobox", "checkbox", "radio", "option", "image", "img", "dialog",
-    "progressbar", "navigation", "region", "listbox", "heading",
+    "button",
+    "link",
+    "textbox",
+    "searchbox",
+    "combobox",
+    "checkbox",
+    "radio",
+    "option",
+    "image",
+    "img",
+    "dialog",
+    "progressbar",
+    "navigation",
+    "region",
+    "listbox",
+    "heading",
 ];
 /// What opens over a page: where, what is clicked for it (nothing: it is open), and a text that it shows.
 const OVERLAYS: [(&str, &str, &str); 8] = [
@@ -29,7 +43,8 @@ const OVERLAYS: [(&str, &str, &str); 8] = [
 
 /// axe-core's script: what `XENBLOCKS_AXE` names, or where `make accessibility` puts it.
 fn axe() -> Option<String> {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/web-tools/node_modules/axe-core/axe.min.js");
+    let fetched =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/web-tools/node_modules/axe-core/axe.min.js");
     let path = std::env::var_os("XENBLOCKS_AXE").map_or(fetched, PathBuf::from);
     std::fs::read_to_string(path).ok()
 }
@@ -56,7 +71,8 @@ fn nameless(visitor: &mut Visitor) -> Vec<String> {
     let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
     let role = |node: &Value| node["role"]["value"].as_str().unwrap_or_default().to_owned();
     let bare = nodes.filter(|node| {
-        NAMED.contains(&role(node).as_str()) && node["name"]["value"].as_str().unwrap_or_default().trim().is_empty()
+        NAMED.contains(&role(node).as_str())
+            && node["name"]["value"].as_str().unwrap_or_default().trim().is_empty()
     });
     bare.map(|node| format!("a {} without a name: {}", role(node), node["properties"])).collect()
 }
@@ -92,7 +108,12 @@ fn every_page_can_be_used_without_seeing_it_well() {
     visitor.open("/renter");
     sign_in(&mut visitor);
     let lease = ("lease", format!("/lease/{lease}"));
-    let more = ["/worker/rig-1?tab=leases", "/worker/rig-1?tab=blocks", "/account?tab=keys", "/account?tab=sessions"];
+    let more = [
+        "/worker/rig-1?tab=leases",
+        "/worker/rig-1?tab=blocks",
+        "/account?tab=keys",
+        "/account?tab=sessions",
+    ];
     let routes = ROUTES.iter().map(|(name, path)| (*name, (*path).to_owned())).chain([lease]);
     for (_, path) in routes.chain(more.map(|path| ("", path.to_owned()))) {
         visitor.open(&path);
@@ -106,5 +127,8 @@ fn every_page_can_be_used_without_seeing_it_well() {
         look(&mut visitor, &format!("{path}, {target}"));
     }
     assert!(faults.is_empty(), "{faults:#?}");
-    println!("accessibility: {}", if axe.is_some() { "our checks and axe-core's" } else { "our checks; axe-core is not at hand" });
+    println!(
+        "accessibility: {}",
+        if axe.is_some() { "our checks and axe-core's" } else { "our checks; axe-core is not at hand" }
+    );
 }

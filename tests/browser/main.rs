@@ -4,8 +4,13 @@
 mod accessibility;
 mod account;
 mod dashboard;
+mod faults;
 mod first;
+mod fleet;
+mod journeys;
+mod keyboard;
 mod pages;
+mod provider;
 mod renter;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ const EVIL: &str = "<img src=x onerror=alert(1)>";
 /// What a page must fit into without sideways scroll (WCAG 2.2, reflow).
 const NARROW: (u32, u32) = (320, 640);
 /// Each page, and what to call its pictures.
-pub const ROUTES: [(&str, &str); 12] = [
+pub const ROUTES: [(&str, &str); 13] = [
     ("overview", "/"),
     ("monitoring", "/monitoring"),
     ("worker", "/worker/rig-1"),
@@ -25,6 +25,7 @@ pub const ROUTES: [(&str, &str); 12] = [
     ("provider", "/provider"),
     ("provider-earnings", "/provider?tab=earnings"),
     ("provider-achievements", "/provider?tab=achievements"),
+    ("provider-connect", "/provider?tab=connect"),
     ("account", "/account"),
 ];
 
