@@ -44,7 +44,7 @@ export function Shell({ children }) {
       <a class="brand" href="/" aria-label="XenBlocks, overview"><${Mark} /><span>XenBlocks</span></a>
       <nav class="nav" aria-label="Main">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}>${page.label}</a>`)}</nav>
       <div class="top-tools">
-        <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label=${`Search ${touchKey} K`}><${Icon} name="search" size=${16} /><span>Search</span><kbd>${touchKey} K</kbd></button>
+        <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label=${`Search ${touchKey} K`}><${Icon} name="search" size=${16} /><span>Search</span> <kbd>${touchKey} K</kbd></button>
         <${Connection} /><${Notices} />
         <button type="button" class="icon-button theme-button" aria-label=${isLight() ? "Dark theme" : "Light theme"} onClick=${switchTheme}><${Icon} name=${isLight() ? "moon" : "sun"} /></button>
         <${Account} />

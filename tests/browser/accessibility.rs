@@ -132,3 +132,94 @@ fn every_page_can_be_used_without_seeing_it_well() {
         if axe.is_some() { "our checks and axe-core's" } else { "our checks; axe-core is not at hand" }
     );
 }
+
+/// Text on what it stands on, in both themes: `[what, ratio]` below what WCAG 2.2 AA asks for.
+const POOR_TOKENS: &str = "(() => {
+    const style = getComputedStyle(document.documentElement);
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const rgba = (name) => {
+        const color = style.getPropertyValue(`--${name}`).trim();
+        if (!CSS.supports('color', color)) throw new Error(`--${name} is no color`);
+        canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data; return [r, g, b, a / 255]; };
+    const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
+    const light = (color) => { const [r, g, b] = color.map((part) => { const c = part / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+    const ratio = (a, b) => { const [high, low] = [light(a), light(b)].sort((x, y) => y - x); return (high + 0.05) / (low + 0.05); };
+    const grounds = ['bg-0', 'bg-1', 'bg-2', 'bg-3', 'bg-4'];
+    const pairs = [];
+    for (const ground of grounds) for (const text of ['text', 'text-2', 'text-3']) pairs.push([`${text} on ${ground}`, 4.5, rgba(text), rgba(ground)]);
+    for (const tone of ['accent', 'success', 'danger', 'warning', 'info']) {
+        for (const ground of ['bg-0', 'bg-1', 'bg-2', 'bg-3']) pairs.push([`${tone} on ${ground}`, 4.5, rgba(tone), rgba(ground)]);
+        for (const ground of ['bg-0', 'bg-1', 'bg-2']) pairs.push([`${tone} on its badge on ${ground}`, 4.5, rgba(tone), over(rgba(`${tone}-muted`), rgba(ground))]);
+    }
+    pairs.push(['inverse on accent', 4.5, rgba('inverse'), rgba('accent')]);
+    for (const ground of ['bg-0', 'bg-1', 'bg-2']) pairs.push([`a control's border on ${ground}`, 3, rgba('control'), rgba(ground)]);
+    for (const chart of [1, 2, 3, 4, 5, 6]) pairs.push([`chart-${chart} on bg-1`, 3, rgba(`chart-${chart}`), rgba('bg-1')]);
+    return pairs.map(([what, least, a, b]) => [what, least, ratio(a, b)]).filter(([, least, is]) => is < least);
+})()";
+
+#[test]
+fn colours_that_are_text_can_be_read_in_both_themes() {
+    let house = house();
+    let Some(mut visitor) = Visitor::arrive(house.http()) else { return };
+    visitor.open("/");
+    for theme in ["dark", "light"] {
+        visitor.theme(theme);
+        // The system's theme, and the same one chosen by the switch: two lists of tokens that must agree.
+        for chosen in ["", theme] {
+            visitor.browser.value(&format!("document.documentElement.dataset.theme = '{chosen}'"));
+            assert_eq!(visitor.browser.value(POOR_TOKENS), json!([]), "{theme}, chosen: {chosen:?}");
+        }
+    }
+    visitor.browser.value("document.documentElement.style.setProperty('--text-3', '#9aa4b2')");
+    assert_ne!(visitor.browser.value(POOR_TOKENS), json!([]), "the look can fail");
+}
+
+#[test]
+fn what_moves_stands_still_for_who_asks_for_it() {
+    let house = house();
+    let Some(mut visitor) = Visitor::arrive(house.http()) else { return };
+    visitor.open("/");
+    visitor.until("document.querySelector('.metric') && document.querySelector('.button')");
+    let longest = "(() => { const box = document.createElement('div'); box.className = 'skeleton'; document.body.append(box);
+        const spin = Object.assign(document.createElement('span'), { className: 'spinner' }); document.body.append(spin);
+        return Math.max(...[box, spin, document.querySelector('.button'), document.querySelector('.metric')].map((it) => {
+            const style = getComputedStyle(it); return Math.max(parseFloat(style.animationDuration), parseFloat(style.transitionDuration)); })); })()";
+    let mut moves = |preference: &str| {
+        let features = json!([{"name": "prefers-reduced-motion", "value": preference}]);
+        visitor.browser.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+        visitor.browser.value(longest).as_f64().unwrap()
+    };
+    assert!(moves("no-preference") > 0.1);
+    assert!(moves("reduce") < 0.001);
+}
+
+#[test]
+fn the_checks_find_what_is_wrong() {
+    let house = house();
+    let Some(mut visitor) = Visitor::arrive(house.http()) else { return };
+    visitor.open("/provider");
+    visitor.until("document.querySelector('h1') && document.querySelector('.steps') && !document.querySelector('.skeleton')");
+    assert_eq!(wrongs(&mut visitor, None), [""; 0]);
+    let planted = "(() => {
+        const add = (tag, more = {}, text = '') => { const it = document.createElement(tag); for (const [name, value] of Object.entries(more)) it.setAttribute(name, value); it.textContent = text; document.querySelector('main').append(it); };
+        add('button', {}); add('input', { type: 'text' }); add('h4', {}, 'too deep'); add('h1', {}, 'a second'); add('a', { href: '/x', tabindex: '3' }, 'first!');
+        add('p', { class: 'grey' }, 'hardly seen'); document.querySelector('.grey').style.color = 'rgb(110 118 128 / 60%)';
+        add('i', { id: 'main' }); add('nav', {}, 'a way'); add('p', { 'aria-describedby': 'nobody' }, 'told'); })()";
+    visitor.browser.value(planted);
+    let found = wrongs(&mut visitor, None).join("\n");
+    for what in [
+        "a button without a name",
+        "a field without a label",
+        "a heading of level 4 after one of 2",
+        "2 of h1",
+        "a tabindex above 0",
+        "text with a contrast of",
+        "an id twice",
+        "a navigation without a name",
+        "aria-describedby refers to nothing",
+        "a target of",
+    ] {
+        assert!(found.contains(what), "not found: {what}, only\n{found}");
+    }
+}

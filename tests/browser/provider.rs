@@ -23,7 +23,7 @@ fn a_worker_is_listed_priced_and_taken_off_in_the_browser() {
     visitor.sees("Self-mining");
     visitor.click("[aria-label='List my-rig']");
     visitor.click("text=List");
-    assert_eq!(rig.control()["config"]["state"], "AVAILABLE");
+    assert_eq!(rig.control()["state"], "AVAILABLE");
     rig.state("AVAILABLE", None);
     visitor.sees("1 worker listed");
 
@@ -46,7 +46,7 @@ fn a_worker_is_listed_priced_and_taken_off_in_the_browser() {
     visitor.open("/provider");
     visitor.click("[aria-label='Unlist my-rig']");
     visitor.click("text=Unlist");
-    assert_eq!(rig.control()["config"]["state"], "SELF_MINING");
+    assert_eq!(rig.control()["state"], "SELF_MINING");
     visitor.sees("1 worker taken off the market");
 }
 
