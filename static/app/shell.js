@@ -68,7 +68,7 @@ function Connection() {
     : state === "stale" ? `Stale since ${since ? new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "start"}` : left > 0 ? `Reconnecting in ${left} s` : "Reconnecting";
   return html`<div class="conn" data-state=${state}><span class="hidden" role="status">${state === "live" ? "Live" : state === "connecting" ? "Connecting" : "Connection lost"}</span>
     <i class="dot" aria-hidden="true"></i><span class="conn-text">${text}</span>
-    ${retryAt > 0 && html`<button type="button" class="link" onClick=${connect}>Retry<span class="wide-only"> now</span></button>`}</div>`;
+    ${retryAt > 0 && html`<button type="button" class="link" onClick=${connect}>Retry<span class="wide-only"> now</span></button>`}</div>`;
 }
 
 function Notices() {

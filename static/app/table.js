@@ -98,7 +98,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
           ? Array.from({ length: 5 }, (_, i) => html`<tr key=${i} role="row">${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`)
           : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowPx}px` }}
               class=${cx((href || onRow) && "opens", rowClass?.(row))} onClick=${href || onRow ? (event) => open(row, event) : undefined}>
-              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip")} data-label=${column.label}>
+              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label}>
                 ${at === 0 && href ? html`<a class="row-link" href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}</tr>`)}
         ${below > 0 && html`<tr key="below" class="space" aria-hidden="true" style=${{ height: `${below}px` }}><td colspan=${shown.length}></td></tr>`}
       </tbody></table></div>`;
@@ -107,7 +107,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
 function Heading({ column, order, toggle }) {
   const at = order.findIndex((one) => one.key === column.key);
   const down = order[at]?.down;
-  if (!column.value) return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""}>${column.label || html`<span class="hidden">Actions</span>`}</th>`;
+  if (!column.value) return html`<th role="columnheader" scope="col" class=${cx(column.number && "number", !column.label && "stick")}>${column.label || html`<span class="hidden">Actions</span>`}</th>`;
   return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""} aria-sort=${at === 0 ? (down ? "descending" : "ascending") : undefined}>
     <button type="button" class=${cx("sort", at >= 0 && "on")} title="Sort; with Shift, by several columns" onClick=${(event) => toggle(column.key, event.shiftKey, column.number)}>${column.label}
     <${Icon} name=${at >= 0 && !down ? "up" : "down"} size=${12} />${at >= 0 && order.length > 1 && html`<sup>${at + 1}</sup>`}</button></th>`;

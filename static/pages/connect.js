@@ -15,7 +15,8 @@ const CHAIN = "http://xenblocks.io";
 function commandOf(name, banner, network, withToken) {
   // A marketplace that plays the chain itself is the chain's address too.
   const chain = network?.difficulty > 0 ? location.origin : CHAIN;
-  return `xenblocks worker --miner-addr ${session.value.address || "0xYOUR_ADDRESS"} --worker-id ${name} --rpc-link ${chain} --mqtt-broker tcp://${location.hostname}:${banner?.mqtt_port ?? 1883}${withToken ? " --mqtt-password-file token" : ""}`;
+  const options = [`--miner-addr ${session.value.address || "0xYOUR_ADDRESS"}`, `--worker-id ${name}`, `--rpc-link ${chain}`, `--mqtt-broker tcp://${location.hostname}:${banner?.mqtt_port ?? 1883}`, withToken && "--mqtt-password-file token"];
+  return ["xenblocks worker", ...options.filter(Boolean)].join(" \\\n  ");
 }
 
 export function Connect() {

@@ -115,7 +115,7 @@ function OrderBook({ types, onRent }) {
   let before = 0;
   const rows = (book?.levels ?? []).map((level) => { const place = before + 1; before += level.workers; return { ...level, place }; });
   return html`<${Card} title="Order book" flush note=${book && `${hashrate(book.hashrate)} of ${count(book.workers)} free workers`}
-    actions=${html`<select class="fit" aria-label="GPU" value=${gpu} onChange=${(event) => setQuery({ gpu: event.currentTarget.value })}><option value="">Any GPU</option>${[...new Set([gpu, ...types])].filter(Boolean).map((type) => html`<option key=${type} value=${type}>${type}</option>`)}</select>`}>
+    actions=${html`<div class="filters"><select aria-label="GPU" value=${gpu} onChange=${(event) => setQuery({ gpu: event.currentTarget.value })}><option value="">Any GPU</option>${[...new Set([gpu, ...types])].filter(Boolean).map((type) => html`<option key=${type} value=${type}>${type}</option>`)}</select></div>`}>
     <${StaleNote} of=${answer} />
     ${answer.error && !book ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : !book ? html`<div class="body"><${Skeleton} lines=${8} /></div>`
       : rows.length === 0 ? html`<${EmptyState} icon="market" title="Nothing is for rent now" text="Free workers stand here by what a kH/s costs for an hour." />`

@@ -84,7 +84,7 @@ fn a_worker_is_connected_with_the_command_and_the_token_of_the_page() {
 fn starts(command: &str, token: &str, mqtt: std::net::SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("token"), token).unwrap();
-    let arguments: Vec<_> = command.split(' ').collect();
+    let arguments: Vec<_> = command.split_whitespace().filter(|part| *part != "\\").collect();
     assert_eq!(arguments[0], "xenblocks");
     assert!(command.contains(&format!("tcp://127.0.0.1:{}", mqtt.port())), "{command}");
     assert!(command.contains(&wallet().address().to_string()), "{command}");
