@@ -113,6 +113,8 @@ function Short({ account, missing, price, available, least, onLength }) {
   const [busy, setBusy] = useState(false);
   const key = useRef(onceKey());
   const affordable = Math.floor((available / price) * 60);
+  // What had the focus goes with this note: the way on takes it.
+  useEffect(() => () => { requestAnimationFrame(() => { if (document.activeElement === document.body) document.querySelector("[form=rent-form]")?.focus(); }); }, []);
   const deposit = async () => {
     setBusy(true);
     try {

@@ -36,6 +36,7 @@ fn a_worker_is_rented_watched_and_stopped_by_keys_alone() {
     visitor.tab_to("text=Deposit 6.00");
     visitor.press("Enter");
     visitor.sees("Deposited 6.00");
+    visitor.until("document.activeElement.getAttribute('form') === 'rent-form'");
     visitor.tab_to("[form=rent-form]");
     visitor.press("Enter");
     visitor.until("location.pathname.startsWith('/lease/lease-') && document.activeElement.tagName === 'H1'");
