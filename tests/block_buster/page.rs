@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::House;
+use crate::support::accessibility::{axe, wrongs};
 use crate::support::cdp::Browser;
 use crate::the_block::{MARKUP, Mode};
 
@@ -48,6 +49,11 @@ fn the_page_shows_the_node_live_and_runs_a_full_check() {
             sees(&mut browser, "score 100");
             browser.await_value("document.querySelectorAll('.line polyline').length >= 3");
             browser.screenshot("block-buster-1280");
+            for theme in ["dark", "light"] {
+                let features = json!([{"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"}]);
+                browser.call("Emulation.setEmulatedMedia", json!({ "features": features }));
+                assert_eq!(wrongs(&mut browser, axe().as_deref()), [""; 0], "{theme}");
+            }
         }
         assert_eq!(browser.faults(), [""; 0]);
     }

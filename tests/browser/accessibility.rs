@@ -1,34 +1,13 @@
 //! The pages for who cannot see, cannot use a mouse, sees little, or minds what moves. Our own checks always; those
 //! of axe-core too where its script is at hand (`make accessibility` fetches it).
 
-use std::path::{Path, PathBuf};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::pages::{ROUTES, fleet};
 use crate::renter::sign_in;
+use crate::support::accessibility::{axe, wrongs};
 use crate::visitor::{DESK, PHONE, Visitor, house};
 
-const CHECKS: &str = include_str!("accessibility.js");
-/// Roles of what a person works with or is told by: each has a name that a screen reader says.
-const NAMED: [&str; 16] = [
-    "button",
-    "link",
-    "textbox",
-    "searchbox",
-    "combobox",
-    "checkbox",
-    "radio",
-    "option",
-    "image",
-    "img",
-    "dialog",
-    "progressbar",
-    "navigation",
-    "region",
-    "listbox",
-    "heading",
-];
 /// What opens over a page: where, what is clicked for it (nothing: it is open), and a text that it shows.
 const OVERLAYS: [(&str, &str, &str); 8] = [
     ("/marketplace", ".search-button", "Operator dashboard"),
@@ -40,42 +19,6 @@ const OVERLAYS: [(&str, &str, &str); 8] = [
     ("/account?tab=keys", "text=New key", "It may"),
     ("/provider", "[aria-label^='Price of rig-5']", "Where it ranks"),
 ];
-
-/// axe-core's script: what `XENBLOCKS_AXE` names, or where `make accessibility` puts it.
-fn axe() -> Option<String> {
-    let fetched =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/web-tools/node_modules/axe-core/axe.min.js");
-    let path = std::env::var_os("XENBLOCKS_AXE").map_or(fetched, PathBuf::from);
-    std::fs::read_to_string(path).ok()
-}
-
-/// What is wrong with what the page shows now.
-fn wrongs(visitor: &mut Visitor, axe: Option<&str>) -> Vec<String> {
-    let mut found: Vec<String> = serde_json::from_value(visitor.browser.value(CHECKS)).unwrap();
-    found.extend(nameless(visitor));
-    if let Some(script) = axe {
-        if visitor.browser.value("window.axe === undefined") == true {
-            visitor.browser.value(&format!("{script}; 1"));
-        }
-        let run = "axe.run(document, { resultTypes: ['violations'] }).then((run) => run.violations.flatMap((one) =>
-            one.nodes.slice(0, 4).map((node) => `axe: ${one.id}: ${node.html.slice(0, 160)} ${node.failureSummary.slice(0, 200)}`)))";
-        let violations: Vec<String> = serde_json::from_value(visitor.browser.value(run)).unwrap();
-        found.extend(violations);
-    }
-    found
-}
-
-/// What the browser would hand to a screen reader without a name.
-fn nameless(visitor: &mut Visitor) -> Vec<String> {
-    let tree = visitor.browser.call("Accessibility.getFullAXTree", json!({}));
-    let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
-    let role = |node: &Value| node["role"]["value"].as_str().unwrap_or_default().to_owned();
-    let bare = nodes.filter(|node| {
-        NAMED.contains(&role(node).as_str())
-            && node["name"]["value"].as_str().unwrap_or_default().trim().is_empty()
-    });
-    bare.map(|node| format!("a {} without a name: {}", role(node), node["properties"])).collect()
-}
 
 #[test]
 fn every_page_can_be_used_without_seeing_it_well() {
@@ -92,7 +35,7 @@ fn every_page_can_be_used_without_seeing_it_well() {
             visitor.theme(theme);
             visitor.screen(screen);
             visitor.until("!document.querySelector('.skeleton')");
-            let found = wrongs(visitor, axe.as_deref());
+            let found = wrongs(&mut visitor.browser, axe.as_deref());
             if !found.is_empty() {
                 faults.push((format!("{what}, {theme}, {} pixels", screen.0), found));
             }
@@ -200,14 +143,14 @@ fn the_checks_find_what_is_wrong() {
     let Some(mut visitor) = Visitor::arrive(house.http()) else { return };
     visitor.open("/provider");
     visitor.until("document.querySelector('h1') && document.querySelector('.steps') && !document.querySelector('.skeleton')");
-    assert_eq!(wrongs(&mut visitor, None), [""; 0]);
+    assert_eq!(wrongs(&mut visitor.browser, None), [""; 0]);
     let planted = "(() => {
         const add = (tag, more = {}, text = '') => { const it = document.createElement(tag); for (const [name, value] of Object.entries(more)) it.setAttribute(name, value); it.textContent = text; document.querySelector('main').append(it); };
         add('button', {}); add('input', { type: 'text' }); add('h4', {}, 'too deep'); add('h1', {}, 'a second'); add('a', { href: '/x', tabindex: '3' }, 'first!');
         add('p', { class: 'grey' }, 'hardly seen'); document.querySelector('.grey').style.color = 'rgb(110 118 128 / 60%)';
         add('i', { id: 'main' }); add('nav', {}, 'a way'); add('p', { 'aria-describedby': 'nobody' }, 'told'); })()";
     visitor.browser.value(planted);
-    let found = wrongs(&mut visitor, None).join("\n");
+    let found = wrongs(&mut visitor.browser, None).join("\n");
     for what in [
         "a button without a name",
         "a field without a label",

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file that includes this uses a part of it")]
 
+pub mod accessibility;
 pub mod api;
 pub mod cdp;
 pub mod house;
