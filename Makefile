@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo block-buster test crash fault model bench reference web-budget cuda cuda-bench deny sbom clean tools test-tools test-browser release
+.PHONY: help run demo block-buster test crash fault fuzz model overload bench reference web-budget cuda cuda-bench deny sbom clean tools test-tools test-browser release
 
 CARGO ?= cargo
 ARGS ?=
@@ -39,6 +39,10 @@ crash: tools ## kill -9 under load, N times (1000), each followed by the audit
 fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu (Debian: fiu-utils)
 	@command -v fiu-run >/dev/null || { echo "libfiu is missing: install it (Debian and Ubuntu: apt-get install fiu-utils)." >&2; exit 1; }
 	$(CARGO) test --locked --test crash -- --nocapture faults::
+
+fuzz: tools ## a fuzzer at every door, T seconds (60) each; needs cargo-fuzz and a nightly compiler
+	@command -v cargo-fuzz >/dev/null && $(CARGO) +nightly --version >/dev/null 2>&1 || { echo "cargo-fuzz or a nightly compiler is missing: cargo install --locked cargo-fuzz; rustup toolchain install nightly" >&2; exit 1; }
+	@tests/fuzz/run.sh $(or $(T),60)
 
 model: tools ## N random stories (10000) of 200 steps on the market and on a naive model of it
 	$(IN_MEMORY) XENBLOCKS_STORIES=$(or $(N),10000) XENBLOCKS_STORY_STEPS=200 \
