@@ -8,6 +8,7 @@ mod support;
 
 mod access;
 mod blocks;
+mod clock;
 mod closed;
 mod deltas;
 mod hostile;
@@ -15,6 +16,7 @@ mod interruption;
 mod leases;
 mod live;
 mod money;
+mod network;
 mod old_faults;
 mod orders;
 mod pages;

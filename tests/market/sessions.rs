@@ -10,7 +10,7 @@ use crate::support::api::Api;
 use crate::support::await_some;
 use crate::support::house::{House, RENTER};
 
-fn sign_in(house: &House, wallet: &Wallet, agent: &str) -> Api {
+pub fn sign_in(house: &House, wallet: &Wallet, agent: &str) -> Api {
     let api = house.api.with("User-Agent", agent);
     let challenge = api.get(&format!("/api/auth/nonce?address={}", wallet.address())).ok();
     let text = |name: &str| challenge[name].as_str().unwrap().to_owned();
