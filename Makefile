@@ -51,6 +51,9 @@ model: tools ## N random stories (10000) of 200 steps on the market and on a nai
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
 
+overload: tools ## what attackers do to everybody else's answers (4 minutes; quiet machine)
+	$(CARGO) bench --locked --bench overload
+
 reference: release ## our hashing against the reference C library's, built here with -march=native
 	benches/reference.sh
 

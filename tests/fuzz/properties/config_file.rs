@@ -1,5 +1,6 @@
 //! Files that an operator writes: the gateway's settings, and secrets.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -47,7 +48,7 @@ fn settings(path: &Path, data: &[u8]) {
             // A plain text that no quotes can hold.
             return;
         }
-        text += &format!("{key}: {quote}{value}{quote}\n");
+        writeln!(text, "{key}: {quote}{value}{quote}").unwrap();
     }
     write(path, text.as_bytes());
     let again = FileSettings::read(path, true).unwrap();

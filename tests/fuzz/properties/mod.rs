@@ -8,9 +8,12 @@ pub mod mqtt_payload;
 pub mod phc;
 pub mod siwe;
 
+/// Takes any bytes; returns, or panics.
+pub type Property = fn(&[u8]);
+
 /// All of them by name.
 #[allow(dead_code, reason = "a fuzz target takes one of them by its path")]
-pub const PROPERTIES: &[(&str, fn(&[u8]))] = &[
+pub const PROPERTIES: &[(&str, Property)] = &[
     ("mqtt_gate", mqtt_gate::check),
     ("mqtt_payload", mqtt_payload::check),
     ("http", http::check),

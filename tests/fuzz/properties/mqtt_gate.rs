@@ -81,7 +81,7 @@ impl House {
         for Packet { first, .. } in packets.iter().skip(1) {
             assert!(matches!(first >> 4, 3 | 4 | 5 | 6 | 7 | 9 | 11 | 13), "a server's packet: {first:#x}");
         }
-        if self.conversations.fetch_add(1, Ordering::Relaxed) % PROBE_EVERY == 0 {
+        if self.conversations.fetch_add(1, Ordering::Relaxed).is_multiple_of(PROBE_EVERY) {
             self.serves();
         }
         if let Ok(death) = self.deaths.try_recv() {
