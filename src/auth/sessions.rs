@@ -115,3 +115,35 @@ pub fn note_use(conn: &Connection, session_id: i64, now: Timestamp) -> Result<()
         .execute(params![session_id, now])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+    use crate::store::Database;
+
+    #[test]
+    fn an_account_with_too_many_sessions_loses_its_oldest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(&folder.path().join("t.db")).unwrap();
+        let conn: &Connection = database.connection();
+        let sql = "INSERT INTO accounts (account_id, role, origin, created_at) VALUES (?1, 'consumer', 'registered', 0)";
+        let accounts: [AccountId; 2] = ["busy".parse().unwrap(), "quiet".parse().unwrap()];
+        for account in &accounts {
+            conn.execute(sql, [account]).unwrap();
+        }
+        let now = Timestamp::from_seconds(1_790_000_000.0);
+        let begin_one = |account: &AccountId, token_id: String| {
+            let expires_at = now.plus(std::time::Duration::from_secs(60));
+            let issued = Issued { token: Secret::new("x"), token_id, expires_at };
+            begin(conn, account, &issued, "agent", "127.0.0.1", now).unwrap();
+        };
+        begin_one(&accounts[1], "of-another".to_owned());
+        for number in 0..=SESSIONS_MAX {
+            begin_one(&accounts[0], format!("token-{number}"));
+        }
+        let stands = |token_id: &str| find(conn, token_id).unwrap().is_some();
+        assert!(!stands("token-0") && stands("token-1"));
+        assert!(stands(&format!("token-{SESSIONS_MAX}")) && stands("of-another"));
+    }
+}

@@ -214,7 +214,7 @@ mod tests {
             let clock = Clock::system();
             let Source::Steady(anchor) = &*clock.0 else { panic!("a steady clock") };
             anchor.lock().unwrap().wall.0 -= step;
-            let (before, started) = (clock.now(), Instant::now());
+            let (started, before) = (Instant::now(), clock.now());
             (0..100).for_each(|_| clock.discipline());
             let moved = clock.now().0 - before.0;
             let slewed = micros_of(SLEW_MAX) * 100 * step.signum();
