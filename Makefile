@@ -63,7 +63,8 @@ cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their spe
 
 deny: tools ## licences, sources and advisories of everything that is built in; needs cargo-deny
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install cargo-deny --locked" >&2; exit 1; }
-	$(CARGO) deny --locked check
+	$(CARGO) deny --locked check licenses bans sources
+	$(CARGO) deny --locked check advisories
 
 sbom: tools ## the bill of materials, CycloneDX as JSON: xenblocks.cdx.json; needs cargo-cyclonedx
 	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: cargo install cargo-cyclonedx --locked" >&2; exit 1; }

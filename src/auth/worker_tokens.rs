@@ -136,6 +136,11 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
     })
 }
 
+/// The token in a worker's own file, which nobody but its owner can open.
+pub fn from_file(path: &Path) -> Result<Secret, SecretFileError> {
+    secret_file::read(path, 1)
+}
+
 /// The text of a file of workers' tokens, which nobody but its owner can open; `None` when it is too long,
 /// or no text.
 pub fn file(path: &Path) -> Result<Option<String>, SecretFileError> {

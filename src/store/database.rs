@@ -99,6 +99,16 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// The same, for what asks for tables and columns as they are now.
+pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_for_reading(path)?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < SCHEMA_VERSION {
+        return Err(StoreError::TooOld { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    Ok(connection)
+}
+
 /// Whether a file says in its header that it is a database of ours. Opening one, even to read, would
 /// leave a log beside it.
 pub fn is_ours(path: &Path) -> bool {
