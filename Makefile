@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo block-buster test crash fault fuzz model overload bench reference web-budget cuda cuda-bench deny sbom clean tools test-tools test-browser release
+.PHONY: help run demo block-buster test crash fault fuzz model overload bench reference web-budget accessibility cuda cuda-bench deny sbom clean tools test-tools test-browser web-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -61,8 +61,11 @@ cuda: tools ## the kernels for NVIDIA's GPUs, and the program with them (fetches
 	cuda/build.sh
 	$(CARGO) build --release --locked --bin xenblocks
 
-web-budget: release ## what the web app costs a browser: bytes, requests, frames, main thread
+web-budget: release web-tools ## what the web app costs a browser: bytes, requests, frames, main thread, Lighthouse
 	@python3 benches/web_budget.py $(PROGRAM)
+
+accessibility: tools test-browser web-tools ## every page by our own checks and axe-core's, in a browser
+	$(CARGO) test --locked --test browser -- --nocapture accessibility::
 
 cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their speed as a table (needs a GPU)
 	$(PROGRAM) bench --backend cuda --verify 1000000 $(ARGS)
@@ -70,7 +73,8 @@ cuda-bench: cuda ## a million hashes of the GPUs against the CPU, then their spe
 
 deny: tools ## licences, sources and advisories of everything that is built in; needs cargo-deny
 	@command -v cargo-deny >/dev/null || { echo "cargo-deny is missing: cargo install cargo-deny --locked" >&2; exit 1; }
-	$(CARGO) deny --locked check
+	$(CARGO) deny --locked check licenses bans sources
+	$(CARGO) deny --locked check advisories
 
 sbom: tools ## the bill of materials, CycloneDX as JSON: xenblocks.cdx.json; needs cargo-cyclonedx
 	@command -v cargo-cyclonedx >/dev/null || { echo "cargo-cyclonedx is missing: cargo install cargo-cyclonedx --locked" >&2; exit 1; }
@@ -89,6 +93,10 @@ tools:
 
 test-tools: tools
 	@$(CARGO) fmt --version >/dev/null 2>&1 && $(CARGO) clippy --version >/dev/null 2>&1 || { echo "rustfmt or clippy is missing: rustup component add rustfmt clippy" >&2; exit 1; }
+
+# Lighthouse and axe-core look at pages where npm is at hand; nothing of theirs is in the repository.
+web-tools:
+	@[ -d target/web-tools/node_modules/axe-core ] || ! command -v npm >/dev/null || npm install --silent --no-fund --no-audit --no-save --prefix target/web-tools lighthouse@12 axe-core@4 || echo "npm could not fetch Lighthouse and axe-core: they are skipped." >&2
 
 test-browser:
 	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Installing Chromium for the tests of the pages." && apt-get install -qq -y chromium >/dev/null; } || echo "Chromium is missing: the tests of the pages are skipped (Debian and Ubuntu: apt-get install chromium)." >&2

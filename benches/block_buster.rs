@@ -9,7 +9,7 @@ use serde_json::Value;
 use tungstenite::WebSocket;
 use xenblocks::base::Clock;
 use xenblocks::base::thread::{Deathwatch, deathwatch, spawn};
-use xenblocks::block_buster::{BlockBuster, Settings};
+use xenblocks::block_buster::BlockBuster;
 
 #[path = "../tests/support/http_client.rs"]
 mod http_client;
@@ -188,21 +188,7 @@ struct House {
 impl House {
     fn start() -> Result<Self, Any> {
         let node = Node::start(Mode::Spec);
-        let local = [127, 0, 0, 1].into();
-        let settings = Settings {
-            rpc_url: node.url(),
-            auth_token: None,
-            rpc_timeout: Duration::from_secs(2),
-            http_host: local,
-            http_port: 0,
-            ws_host: local,
-            ws_port: 0,
-            feature_ws_port: 0,
-            cors: Vec::new(),
-            allow_rpc: false,
-            demo_node: false,
-        };
-        let gateway = BlockBuster::start(settings, Clock::system())?;
+        let gateway = BlockBuster::start(node.settings(), Clock::system())?;
         let mut client = Client::connect(gateway.http_addr());
         await_true("data", || EVERYTHING.iter().all(|request| ask(&mut client, request).0 == 200))?;
         Ok(House { node, gateway, watch: deathwatch().0 })

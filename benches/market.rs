@@ -1,6 +1,7 @@
 //! The whole program under load, over real sockets: rent → stop → settled cycles, and the pages of
 //! the API over a seeded history. `cargo bench --bench market [-- cycles|pages]`.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -85,6 +86,7 @@ fn cycles(callers: usize) -> Result<(), Any> {
         gpu_count: 1,
         api_port: None,
         heartbeat_interval: Duration::from_secs(5),
+        tokens: HashMap::new(),
         seed: Some(1),
     };
     let workers = spawn("workers", &watch, move || Ok(leases::run(config, Clock::system(), stopped)?))?;

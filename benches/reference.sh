@@ -2,7 +2,8 @@
 # Our hashing against the reference C library's optimised code, built here with -march=native: both
 # on one core, in turns, best of three, hashes per second of CPU time. The library's source comes
 # from Debian's source package, else from the npm package `argon2`, which carries it whole; or from
-# the folder that ARGON2_SOURCE names. Arguments: difficulties in KiB.
+# the folder that ARGON2_SOURCE names. Arguments: difficulties in KiB. INSTRUCTIONS=AVX2 leaves out
+# AVX-512 on both sides.
 set -euo pipefail
 house=$(cd "$(dirname "$0")/.." && pwd)
 program=${XENBLOCKS:-${CARGO_TARGET_DIR:-$house/target}/release/xenblocks}
@@ -17,11 +18,17 @@ if [ -z "$source" ]; then
     for archive in *.tgz; do [ ! -e "$archive" ] || tar xzf "$archive"; done
     source=$(dirname "$(dirname "$(find "$work" -name opt.c | head -1)")")
 fi
-"${CC:-cc}" -O3 -march=native -DNDEBUG -DARGON2_NO_THREADS -I"$source/include" -I"$source/src" \
+native=(-march=native) instructions=()
+case ${INSTRUCTIONS:-} in
+    '') ;;
+    AVX2) native+=(-mno-avx512f) instructions=(--instructions AVX2) ;;
+    *) echo "INSTRUCTIONS is AVX2 or not set." >&2; exit 2 ;;
+esac
+"${CC:-cc}" -O3 "${native[@]}" -DNDEBUG -DARGON2_NO_THREADS -I"$source/include" -I"$source/src" \
     "$house/benches/reference.c" "$source"/src/{argon2,core,encoding,opt,blake2/blake2b}.c -o "$work/reference"
 
 ours() {
-    "$program" bench --threads 1 --seconds 1 --json --difficulty "$1" |
+    "$program" bench --threads 1 --seconds 1 --json "${instructions[@]}" --difficulty "$1" |
         sed -E 's/.*"hashes_per_cpu_second":([0-9.]+).*"argon2_crate_hashes_per_cpu_second":([0-9.]+).*/\1 \2/'
 }
 

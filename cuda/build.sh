@@ -58,8 +58,8 @@ if ! cmp -s "$out/sources.new" "$out/kernels.sources" || [ ! -s "$out/kernels.fa
     fi
     code=()
     for number in "${targets[@]}"; do code+=(-gencode "arch=compute_$number,code=sm_$number"); done
-    # What comes after these compiles this one for itself.
-    code+=(-gencode arch=compute_120,code=compute_120)
+    # What comes between or after these compiles one of the two for itself: sm_100 cannot take the newer.
+    for number in 90 120; do code+=(-gencode "arch=compute_$number,code=compute_$number"); done
     "$nvcc" -fatbin -O3 --threads 0 -Xptxas -v -Werror all-warnings "${code[@]}" kernels.cu \
         -o "$out/kernels.new" >"$out/compiler.log" 2>&1 || { cat "$out/compiler.log" >&2; exit 1; }
     table || { echo "A kernel spills registers: see ${out}/compiler.log" >&2; exit 1; }

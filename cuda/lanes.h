@@ -28,7 +28,7 @@ typedef ulonglong2 Cell;
 
 // Asks for a line of memory before it is needed.
 DEVICE void expect(const Cell *cell) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(cell));
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(__cvta_generic_to_global(cell)));
 }
 
 DEVICE void from_first_of_eight(u32 value[HELD]) {

@@ -301,3 +301,17 @@ fn fault_53_the_demo_adds_up_and_leaves_nothing_behind() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_miners_token_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, _) = folder();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let state = folder.path().join("state");
+    let paths = [&token, &state].map(|path| path.to_str().unwrap());
+    let arguments = ["worker", "--miner-addr", ADDRESS, "--worker-id", "rig-1", "--http-port", "0"];
+    let files = ["--mqtt-password-file", paths[0], "--state-dir", paths[1]];
+    assert_one_line(&run(&[&arguments[..], &files].concat()), &["is open to others", "chmod 600"]);
+}

@@ -29,7 +29,7 @@ write_config() {
       echo "mqtt-password-file = $(quoted "$folder/token")"
     fi
     [[ ${CUSTOM_USER_CONFIG:-} == *mqtt-* ]] || echo "solo = true"
-    [[ -n ${CUSTOM_USER_CONFIG:-} ]] && printf '%s\n' "$CUSTOM_USER_CONFIG"
+    printf '%s\n' "${CUSTOM_USER_CONFIG:-}"
   } >"$CUSTOM_CONFIG_FILENAME"
 }
 

@@ -23,31 +23,27 @@ const AMOUNT: Parameter =
     Parameter { name: "amount", kind: "number", required: true, about: "Coins, more than 0" };
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/accounts",
-        access: Access::Administrator,
-        scope: Some(KeyScope::Admin),
-        summary: "All accounts, or a page of them, in the order they were made",
-        query: &[
+    Route::get(
+        "/api/accounts",
+        Access::Administrator,
+        Some(KeyScope::Admin),
+        "All accounts, or a page of them, in the order they were made",
+        &[
             Parameter { name: "limit", kind: "integer", required: false, about: "Rows, all by default" },
             OFFSET,
         ],
-        body: &[],
-        answer: "An object of accounts by id",
-        handle: list,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/accounts/{account_id}/balance",
-        access: Access::Open,
-        scope: Some(KeyScope::Read),
-        summary: "An account's balance",
-        query: &[],
-        body: &[],
-        answer: "account_id, role, balance, eth_address, available, held",
-        handle: balance,
-    },
+        "An object of accounts by id",
+        list,
+    ),
+    Route::get(
+        "/api/accounts/{account_id}/balance",
+        Access::Open,
+        Some(KeyScope::Read),
+        "An account's balance",
+        &[],
+        "account_id, role, balance, eth_address, available, held",
+        balance,
+    ),
     Route {
         method: Method::Post,
         path: "/api/accounts/{account_id}/deposit",
@@ -78,13 +74,12 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "account_id, balance, withdrawn",
         handle: withdraw,
     },
-    Route {
-        method: Method::Get,
-        path: "/api/accounts/{account_id}/transactions",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "An account's ledger, newest first",
-        query: &[
+    Route::get(
+        "/api/accounts/{account_id}/transactions",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "An account's ledger, newest first",
+        &[
             LIMIT,
             Parameter {
                 name: "before",
@@ -95,21 +90,18 @@ pub(super) const ROUTES: &[Route] = &[
             Parameter { name: "type", kind: "string", required: false, about: "Only entries of this type" },
             csv::FORMAT,
         ],
-        body: &[],
-        answer: "account_id, items, limit, next_before; or a CSV file",
-        handle: ledger,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/settlements",
-        access: Access::Administrator,
-        scope: Some(KeyScope::Admin),
-        summary: "List settlements, newest first",
-        query: &[LIMIT, OFFSET],
-        body: &[],
-        answer: "items, total, limit, offset",
-        handle: list_settlements,
-    },
+        "account_id, items, limit, next_before; or a CSV file",
+        ledger,
+    ),
+    Route::get(
+        "/api/settlements",
+        Access::Administrator,
+        Some(KeyScope::Admin),
+        "List settlements, newest first",
+        &[LIMIT, OFFSET],
+        "items, total, limit, offset",
+        list_settlements,
+    ),
 ];
 
 fn list(api: &Api, call: &Call<'_>) -> Answer {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::keys::holder;
 use super::paging::{PAGE, Paging};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::PAGE_ROWS_MAX;
 use crate::base::{Amount, LeaseId, Timestamp, WorkerId};
@@ -19,13 +19,12 @@ use crate::store::transactions::{self, Entry};
 const DEPTH: i64 = 200;
 const LIMIT: i64 = 50;
 
-pub(super) const ROUTES: &[Route] = &[Route {
-    method: Method::Get,
-    path: "/api/activity",
-    access: Access::Credential,
-    scope: Some(KeyScope::Read),
-    summary: "What happened to the caller's account: leases that began and ended, money that moved",
-    query: &[
+pub(super) const ROUTES: &[Route] = &[Route::get(
+    "/api/activity",
+    Access::Credential,
+    Some(KeyScope::Read),
+    "What happened to the caller's account: leases that began and ended, money that moved",
+    &[
         Parameter {
             name: "account_id",
             kind: "string",
@@ -46,10 +45,9 @@ pub(super) const ROUTES: &[Route] = &[Route {
             about: "Rows of a page: 50 by default, at most 200",
         },
     ],
-    body: &[],
-    answer: "items (type, timestamp, details), total, page, limit, total_pages",
-    handle: activity,
-}];
+    "items (type, timestamp, details), total, page, limit, total_pages",
+    activity,
+)];
 
 #[derive(Serialize)]
 struct Happening {

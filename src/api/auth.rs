@@ -1,10 +1,13 @@
 //! Signing in: nonces and wallet signatures, accounts made by name, who one is.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
-use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, Role, SignIn, keys, sessions, worker_tokens};
+use crate::auth::keys::{self, Terms};
+use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, KeyScopes, Role, SignIn, sessions, worker_tokens};
 use crate::base::limits::AGENT_CHARACTERS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, WorkerId};
 use crate::market::{Refusal, accounts};
@@ -20,17 +23,15 @@ const fn text(name: &'static str, required: bool, about: &'static str) -> Parame
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: NONCE,
-        access: Access::Public,
-        scope: None,
-        summary: "Get a nonce to sign in with",
-        query: &[text("address", true, "The wallet's address")],
-        body: &[],
-        answer: "nonce, the plain message to sign, and the address with its checksum",
-        handle: nonce,
-    },
+    Route::get(
+        NONCE,
+        Access::Public,
+        None,
+        "Get a nonce to sign in with",
+        &[text("address", true, "The wallet's address")],
+        "nonce, the plain message to sign, and the address with its checksum",
+        nonce,
+    ),
     Route {
         method: Method::Post,
         path: VERIFY,
@@ -79,17 +80,15 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "account_id, role, api_key",
         handle: login,
     },
-    Route {
-        method: Method::Get,
-        path: "/api/auth/me",
-        access: Access::Identity,
-        scope: None,
-        summary: "Who the caller is",
-        query: &[],
-        body: &[],
-        answer: "account_id, role, eth_address, balance, available, held",
-        handle: me,
-    },
+    Route::get(
+        "/api/auth/me",
+        Access::Identity,
+        None,
+        "Who the caller is",
+        &[],
+        "account_id, role, eth_address, balance, available, held",
+        me,
+    ),
 ];
 
 /// An account as its holder and administrators see it.
@@ -225,8 +224,8 @@ fn register(api: &Api, call: &Call<'_>) -> Answer {
             return Err(ApiError::new(400, format!("Account '{id}' already exists")));
         }
         let account = accounts::open(scope, id, role, address, balance, now)?;
-        let key = keys::issue(scope, &account.account_id, now)?;
-        Ok((account, key))
+        let issued = keys::issue(scope, &account.account_id, &Terms::endless(KeyScopes::ALL), now)?;
+        Ok((account, issued.key))
     })?;
     json(&Registered {
         role: account.role.as_str(),
@@ -248,26 +247,24 @@ fn login(api: &Api, call: &Call<'_>) -> Answer {
     let mut body = call.body()?;
     let named = body.text("account_id");
     body.finish()?;
-    let unknown = || ApiError::new(404, format!("Account '{named}' not found"));
-    let id: AccountId = named.parse().map_err(|_| unknown())?;
+    let unknown = |id: &dyn fmt::Display| ApiError::new(404, format!("Account '{id}' not found"));
+    let id: AccountId = named.parse().map_err(|_| unknown(&named))?;
     // In open mode without a credential anybody is let in, as by the prototype.
     if call.caller != Caller::Nobody && !call.caller.may_act_for(&id) {
         return Err(ApiError::new(403, "You can only log in to your own account"));
     }
-    let (now, scopes) = (call.now, call.caller.session().map(|session| session.scopes));
-    let issued = api.store.write::<_, ApiError, _>(move |scope| {
+    let session = call.caller.session();
+    let scopes = session.map_or(KeyScopes::ALL, |session| session.scopes);
+    let expires_at = session.and_then(|session| session.key_expires_at);
+    let (terms, now) = (Terms { expires_at, ..Terms::endless(scopes) }, call.now);
+    let (account, key) = call.write::<_, ApiError, _>(api, move |scope| {
         let account = crate::store::accounts::get(scope, &id)?;
         // Nobody signs in to the platform's own accounts.
         let account = account.filter(|found| !matches!(found.origin, Origin::Platform | Origin::Outside));
-        let Some(account) = account else { return Ok(None) };
-        let key = keys::issue(scope, &account.account_id, now)?;
-        if let Some(scopes) = scopes {
-            let terms = keys::Terms { label: String::new(), expires_at: None, scopes };
-            keys::describe(scope, &account.account_id, &key, &terms)?;
-        }
-        Ok(Some((account, key)))
+        let account = account.ok_or_else(|| unknown(&id))?;
+        let issued = keys::issue(scope, &account.account_id, &terms, now)?;
+        Ok((account, issued.key))
     })?;
-    let (account, key) = issued.ok_or_else(unknown)?;
     json(&LoggedIn {
         role: account.role.as_str(),
         account_id: account.account_id,

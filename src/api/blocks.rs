@@ -2,7 +2,7 @@
 
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
 use super::privacy::Viewer;
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{BlockView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;
@@ -12,13 +12,12 @@ use crate::store::blocks;
 use crate::store::counters::{self, Counter};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/blocks",
-        access: Access::Public,
-        scope: None,
-        summary: "List blocks, newest first; those of one lease as a bare array, oldest first",
-        query: &[
+    Route::get(
+        "/api/blocks",
+        Access::Public,
+        None,
+        "List blocks, newest first; those of one lease as a bare array, oldest first",
+        &[
             Parameter {
                 name: "lease_id",
                 kind: "string",
@@ -29,25 +28,22 @@ pub(super) const ROUTES: &[Route] = &[
             LIMIT,
             OFFSET,
         ],
-        body: &[],
-        answer: "items, total, limit, offset; with lease_id an array",
-        handle: list,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/blocks/self-mined",
-        access: Access::Public,
-        scope: None,
-        summary: "List blocks that were found outside any lease, newest first",
-        query: &[
+        "items, total, limit, offset; with lease_id an array",
+        list,
+    ),
+    Route::get(
+        "/api/blocks/self-mined",
+        Access::Public,
+        None,
+        "List blocks that were found outside any lease, newest first",
+        &[
             Parameter { name: "worker_id", kind: "string", required: false, about: "Only this worker's" },
             LIMIT,
             OFFSET,
         ],
-        body: &[],
-        answer: "items, total, limit, offset",
-        handle: self_mined,
-    },
+        "items, total, limit, offset",
+        self_mined,
+    ),
 ];
 
 fn list(api: &Api, call: &Call<'_>) -> Answer {

@@ -25,6 +25,7 @@ pub struct Call<'a> {
     pub caller: Caller,
     /// When it came.
     pub now: Timestamp,
+    pub(super) is_noted: Cell<bool>,
     mode: Mode,
     parameters: Vec<String>,
     bytes: OnceCell<Vec<u8>>,
@@ -40,7 +41,9 @@ impl<'a> Call<'a> {
             caller.require_scope(scope)?;
         }
         let Found { route, parameters } = found;
-        Ok(Call { request, route, caller, now: api.clock.now(), mode, parameters, bytes: OnceCell::new() })
+        let is_noted = Cell::new(false);
+        let now = api.clock.now();
+        Ok(Call { request, route, caller, now, is_noted, mode, parameters, bytes: OnceCell::new() })
     }
 
     /// Who shows the credentials of a request; 401 when they are wrong.
@@ -81,6 +84,11 @@ impl<'a> Call<'a> {
     /// Whether the platform is open.
     pub fn is_open(&self) -> bool {
         self.mode == Mode::Open
+    }
+
+    /// The path's parameters.
+    pub(super) fn parameters(&self) -> &[String] {
+        &self.parameters
     }
 
     /// The path's first parameter.

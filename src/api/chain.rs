@@ -18,17 +18,15 @@ const fn text(name: &'static str, required: bool, about: &'static str) -> Parame
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/difficulty",
-        access: Access::Public,
-        scope: None,
-        summary: "The difficulty that new blocks must meet, KiB as text",
-        query: &[],
-        body: &[],
-        answer: "difficulty",
-        handle: difficulty,
-    },
+    Route::get(
+        "/difficulty",
+        Access::Public,
+        None,
+        "The difficulty that new blocks must meet, KiB as text",
+        &[],
+        "difficulty",
+        difficulty,
+    ),
     Route {
         method: Method::Post,
         path: "/verify",
@@ -47,17 +45,15 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "status, message, block_type, block_id",
         handle: verify,
     },
-    Route {
-        method: Method::Get,
-        path: "/getblocks/lastblock",
-        access: Access::Public,
-        scope: None,
-        summary: "The chain's last 100 blocks, oldest first",
-        query: &[],
-        body: &[],
-        answer: "An array of blocks",
-        handle: last_blocks,
-    },
+    Route::get(
+        "/getblocks/lastblock",
+        Access::Public,
+        None,
+        "The chain's last 100 blocks, oldest first",
+        &[],
+        "An array of blocks",
+        last_blocks,
+    ),
     Route {
         method: Method::Post,
         path: "/send_pow",
@@ -69,35 +65,30 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "status, message, block_id",
         handle: send_pow,
     },
-    Route {
-        method: Method::Get,
-        path: "/balance/{address}",
-        access: Access::Public,
-        scope: None,
-        summary: "What an address earned on the chain",
-        query: &[],
-        body: &[],
-        answer: "address, balance",
-        handle: balance,
-    },
-    Route {
-        method: Method::Get,
-        path: "/chain/stats",
-        access: Access::Public,
-        scope: None,
-        summary: "The chain's counts",
-        query: &[],
-        body: &[],
-        answer: "total_blocks, normal_blocks, super_blocks, xuni_blocks, difficulty, unique_miners, next_block_id",
-        handle: stats,
-    },
-    Route {
-        method: Method::Get,
-        path: "/chain/blocks",
-        access: Access::Public,
-        scope: None,
-        summary: "The chain's newest blocks, those of an account or a key's beginning newest first",
-        query: &[
+    Route::get(
+        "/balance/{address}",
+        Access::Public,
+        None,
+        "What an address earned on the chain",
+        &[],
+        "address, balance",
+        balance,
+    ),
+    Route::get(
+        "/chain/stats",
+        Access::Public,
+        None,
+        "The chain's counts",
+        &[],
+        "total_blocks, normal_blocks, super_blocks, xuni_blocks, difficulty, unique_miners, next_block_id",
+        stats,
+    ),
+    Route::get(
+        "/chain/blocks",
+        Access::Public,
+        None,
+        "The chain's newest blocks, those of an account or a key's beginning newest first",
+        &[
             text("account", false, "Only this account's"),
             text("prefix", false, "Only keys that begin so"),
             Parameter {
@@ -107,10 +98,9 @@ pub(super) const ROUTES: &[Route] = &[
                 about: "Blocks, 100 by default, 1 to 1000",
             },
         ],
-        body: &[],
-        answer: "An array of blocks",
-        handle: list_blocks,
-    },
+        "An array of blocks",
+        list_blocks,
+    ),
 ];
 
 /// The chain's rules, or 404 when there is no chain.

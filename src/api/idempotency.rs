@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::router::{Method, Route};
-use super::{Answer, Api, ApiError, Call};
+use super::{Answer, Api, ApiError, Call, acts};
 use crate::auth::Caller;
 use crate::http;
 use crate::market::Scope;
@@ -44,10 +44,10 @@ where
     F: FnOnce(&mut Scope<'_>) -> Result<T, ApiError> + Send + 'static,
 {
     let Some(entry) = Entry::of(call)? else {
-        let body = api.store.write(move |scope| encode(&work(scope)?))?;
+        let body = call.write(api, move |scope| encode(&work(scope)?))?;
         return Ok(http::json(200, body));
     };
-    let now = call.now;
+    let (now, act) = (call.now, call.act(200));
     let (answered, is_repeated) = api.store.write(move |scope| {
         let since = now.minus(IDEMPOTENCY_LIFETIME);
         if let Some(answered) = idempotency::find(scope, &entry.caller, &entry.key, since)? {
@@ -62,8 +62,11 @@ where
         let answer = encode(&work(scope)?)?;
         let answered = Answered { request_digest: entry.digest, status: 200, answer };
         idempotency::insert(scope, &entry.caller, &entry.key, &answered, now)?;
+        acts::note(scope, act.as_ref())?;
         Ok((answered, false))
     })?;
+    // What is repeated was noted when it was done.
+    call.is_noted.set(true);
     let response = http::json(answered.status, answered.answer);
     Ok(if is_repeated { repeated(response) } else { response })
 }

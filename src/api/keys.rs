@@ -27,17 +27,15 @@ const OF_ACCOUNT: Parameter = Parameter {
 const KEY_SECONDS: RangeInclusive<u64> = 60..=366 * 86_400;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/auth/keys",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List an account's API keys, without the keys themselves",
-        query: &[OF_ACCOUNT],
-        body: &[],
-        answer: "account_id, keys",
-        handle: list_keys,
-    },
+    Route::get(
+        "/api/auth/keys",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List an account's API keys, without the keys themselves",
+        &[OF_ACCOUNT],
+        "account_id, keys",
+        list_keys,
+    ),
     Route {
         method: Method::Post,
         path: "/api/auth/keys",
@@ -52,7 +50,8 @@ pub(super) const ROUTES: &[Route] = &[
                 name: "expires_in_sec",
                 kind: "integer",
                 required: false,
-                about: "How long it is good, 60 to 31622400; until it is revoked by default",
+                about: "How long it is good, 60 to 31622400; as long as the caller's own key by default, which \
+                    is until it is revoked where that has no end",
             },
             Parameter {
                 name: "scopes",
@@ -76,17 +75,15 @@ pub(super) const ROUTES: &[Route] = &[
         answer: "key_id, revoked",
         handle: revoke_key,
     },
-    Route {
-        method: Method::Get,
-        path: "/api/workers/{worker_id}/tokens",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List a worker's tokens, without the tokens themselves",
-        query: &[],
-        body: &[],
-        answer: "worker_id, tokens",
-        handle: list_tokens,
-    },
+    Route::get(
+        "/api/workers/{worker_id}/tokens",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List a worker's tokens, without the tokens themselves",
+        &[],
+        "worker_id, tokens",
+        list_tokens,
+    ),
     Route {
         method: Method::Post,
         path: "/api/workers/{worker_id}/tokens",
@@ -182,13 +179,11 @@ fn issue_key(api: &Api, call: &Call<'_>) -> Answer {
         return Err(ApiError::new(400, format!("expires_in_sec must lie between {min} and {max}")));
     }
     let account_id = of_caller(call, named)?;
-    let expires_at = lasts.flatten().map(|seconds| call.now.plus(Duration::from_secs(seconds)));
+    let expires_at = end_for(call, lasts.flatten())?;
     let terms = keys::Terms { label, expires_at, scopes: scopes_for(call, wanted)? };
     let (account, given, now) = (account_id.clone(), terms.clone(), call.now);
-    let (key_id, key) = api.store.write::<_, ApiError, _>(move |scope| {
-        let key = keys::issue(scope, &account, now)?;
-        Ok((keys::describe(scope, &account, &key, &given)?, key))
-    })?;
+    let keys::Issued { key_id, key } =
+        call.write::<_, ApiError, _>(api, move |scope| Ok(keys::issue(scope, &account, &given, now)?))?;
     let keys::Terms { label, expires_at, scopes } = terms;
     json(&IssuedKey { account_id, key_id, api_key: key.expose().to_owned(), label, expires_at, scopes })
 }
@@ -207,6 +202,21 @@ fn scopes_for(call: &Call<'_>, wanted: Option<Vec<String>>) -> Result<KeyScopes,
     Ok(scopes)
 }
 
+/// When a new key ends: what was asked for, or else with the caller's own key, and never later than that.
+fn end_for(call: &Call<'_>, lasts_sec: Option<u64>) -> Result<Option<Timestamp>, ApiError> {
+    let own = call.caller.session().and_then(|session| session.key_expires_at);
+    let Some(wanted) = lasts_sec.map(|seconds| call.now.plus(Duration::from_secs(seconds))) else {
+        return Ok(own);
+    };
+    match own.filter(|own| wanted > *own) {
+        Some(own) => {
+            let left = own.micros_since(call.now) / 1_000_000;
+            Err(ApiError::new(403, format!("This API key ends in {left} s, and what it makes ends no later")))
+        }
+        None => Ok(Some(wanted)),
+    }
+}
+
 fn revoke_key(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let account = holder(call, &mut query)?;
@@ -214,9 +224,13 @@ fn revoke_key(api: &Api, call: &Call<'_>) -> Answer {
     let unknown = || ApiError::new(404, "Key not found");
     let key_id: i64 = call.parameter().parse().map_err(|_| unknown())?;
     let now = call.now;
-    let revoked =
-        api.store.write::<_, ApiError, _>(move |scope| Ok(keys::revoke(scope, &account, key_id, now)?))?;
-    if revoked { json(&RevokedKey { key_id, revoked }) } else { Err(unknown()) }
+    call.write(
+        api,
+        move |scope| {
+            if keys::revoke(scope, &account, key_id, now)? { Ok(()) } else { Err(unknown()) }
+        },
+    )?;
+    json(&RevokedKey { key_id, revoked: true })
 }
 
 /// Whose keys are asked for: an account's own, or the one an administrator names.
@@ -292,7 +306,7 @@ fn issue_token(api: &Api, call: &Call<'_>) -> Answer {
         Caller::Administrator | Caller::Nobody => None,
     };
     let (worker, now) = (worker_id.clone(), call.now);
-    let (token, has_voided) = api.store.write::<_, ApiError, _>(move |scope| {
+    let (token, has_voided) = call.write::<_, ApiError, _>(api, move |scope| {
         hold_to_own(scope, &actor, &worker)?;
         let is_unseen = workers::get(scope, &worker)?.is_none();
         if is_unseen {
@@ -315,14 +329,12 @@ fn revoke_token(api: &Api, call: &Call<'_>) -> Answer {
     let unknown = || ApiError::new(404, "Token not found");
     let token_id: i64 = call.second_parameter().parse().map_err(|_| unknown())?;
     let (id, now) = (worker.clone(), call.now);
-    let revoked = api.store.write::<_, ApiError, _>(move |scope| {
+    call.write(api, move |scope| {
         hold_to_own(scope, &actor, &worker)?;
-        Ok(worker_tokens::revoke(scope, &worker, token_id, now)?)
+        if worker_tokens::revoke(scope, &worker, token_id, now)? { Ok(()) } else { Err(unknown()) }
     })?;
-    if revoked {
-        api.link.disconnect(&id);
-    }
-    if revoked { json(&RevokedToken { token_id, revoked }) } else { Err(unknown()) }
+    api.link.disconnect(&id);
+    json(&RevokedToken { token_id, revoked: true })
 }
 
 /// A worker's tokens are its owner's. The id of a worker never seen is for whoever takes it first,

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::privacy::Viewer;
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{BlockView, rounded, seconds};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::{HISTORY_ROWS_MAX, LEASE_SECONDS_MAX, LIST_ROWS_MAX};
@@ -19,38 +19,34 @@ use crate::store::leases::{self, Lease, LeaseState};
 use crate::store::snapshots::{self, Sample};
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/leases/{lease_id}/hashrate",
-        access: Access::Public,
-        scope: None,
-        summary: "A lease's hashrate over time beside what its worker had promised, and its blocks",
-        query: &[Parameter {
+    Route::get(
+        "/api/leases/{lease_id}/hashrate",
+        Access::Public,
+        None,
+        "A lease's hashrate over time beside what its worker had promised, and its blocks",
+        &[Parameter {
             name: "resolution",
             kind: "integer",
             required: false,
             about: "Seconds of one mean, 30 (a sample's distance, the default) to 86400",
         }],
-        body: &[],
-        answer: "lease_id, advertised_hashrate, avg_hashrate, resolution, samples, blocks",
-        handle: hashrate,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/leases/{lease_id}/preview",
-        access: Access::Open,
-        scope: Some(KeyScope::Read),
-        summary: "What stopping an active lease now would cost and give back; and making it longer",
-        query: &[Parameter {
+        "lease_id, advertised_hashrate, avg_hashrate, resolution, samples, blocks",
+        hashrate,
+    ),
+    Route::get(
+        "/api/leases/{lease_id}/preview",
+        Access::Open,
+        Some(KeyScope::Read),
+        "What stopping an active lease now would cost and give back; and making it longer",
+        &[Parameter {
             name: "extend_sec",
             kind: "integer",
             required: false,
             about: "Seconds to add: what that would take",
         }],
-        body: &[],
-        answer: "lease_id, stop, extend",
-        handle: preview,
-    },
+        "lease_id, stop, extend",
+        preview,
+    ),
 ];
 
 const SAMPLE_SEC: i64 = 30;

@@ -22,13 +22,12 @@ pub(super) const OFFSET: Parameter =
     Parameter { name: "offset", kind: "integer", required: false, about: "Rows to skip, 0 by default" };
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/leases",
-        access: Access::Public,
-        scope: None,
-        summary: "List leases, newest first",
-        query: &[
+    Route::get(
+        "/api/leases",
+        Access::Public,
+        None,
+        "List leases, newest first",
+        &[
             Parameter {
                 name: "state",
                 kind: "string",
@@ -44,21 +43,18 @@ pub(super) const ROUTES: &[Route] = &[
             LIMIT,
             OFFSET,
         ],
-        body: &[],
-        answer: "items, total, limit, offset",
-        handle: list,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/leases/{lease_id}",
-        access: Access::Public,
-        scope: None,
-        summary: "One lease, with its blocks and its settlement when there are any",
-        query: &[],
-        body: &[],
-        answer: "The lease",
-        handle: one,
-    },
+        "items, total, limit, offset",
+        list,
+    ),
+    Route::get(
+        "/api/leases/{lease_id}",
+        Access::Public,
+        None,
+        "One lease, with its blocks and its settlement when there are any",
+        &[],
+        "The lease",
+        one,
+    ),
     Route {
         method: Method::Post,
         path: "/api/leases/{lease_id}/extend",
@@ -106,7 +102,8 @@ fn of_worker(api: &Api, call: &Call<'_>, worker: &str, limit: i64, offset: i64) 
         let Some(worker) = known else { return Ok(Slice { items: Vec::new(), total: 0, limit, offset }) };
         let page = leases::of_worker(connection, &worker.worker_id, limit, offset)?;
         let items = LeaseView::page(connection, &api.fleet, &viewer, &page, call.now)?;
-        Ok(Slice { items, total: worker.leases_total, limit, offset })
+        let total = leases::count_of_worker(connection, &worker.worker_id)?;
+        Ok(Slice { items, total, limit, offset })
     })?;
     json(&slice)
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::order_book::per_khs_hour;
 use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Board, Glance, Row};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::rounded;
 use super::worker_views::{address, uptime_pct};
 use super::{Access, Answer, Api, ApiError, Call, json};
@@ -28,13 +28,12 @@ const fn optional(name: &'static str, kind: &'static str, about: &'static str) -
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/marketplace",
-        access: Access::Public,
-        scope: None,
-        summary: "Workers for rent",
-        query: &[
+    Route::get(
+        "/api/marketplace",
+        Access::Public,
+        None,
+        "Workers for rent",
+        &[
             PAGE,
             optional("limit", "integer", "Rows of a page: 18 by default, at most 100"),
             optional(
@@ -51,17 +50,15 @@ pub(super) const ROUTES: &[Route] = &[
             optional("min_reputation", "number", "Stars, 0 to 5"),
             optional("available_only", "boolean", "Only those that can be rented now (the default)"),
         ],
-        body: &[],
-        answer: "items, total, page, limit, total_pages, and the GPUs there are to choose from",
-        handle: list,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/marketplace/estimate",
-        access: Access::Public,
-        scope: None,
-        summary: "What a lease would cost",
-        query: &[
+        "items, total, page, limit, total_pages, and the GPUs there are to choose from",
+        list,
+    ),
+    Route::get(
+        "/api/marketplace/estimate",
+        Access::Public,
+        None,
+        "What a lease would cost",
+        &[
             Parameter {
                 name: "duration_sec",
                 kind: "integer",
@@ -71,10 +68,9 @@ pub(super) const ROUTES: &[Route] = &[
             optional("worker_id", "string", "A certain worker; the cheapest available by default"),
             optional("min_hashrate", "number", "Only workers with this many H/s"),
         ],
-        body: &[],
-        answer: "The cost, its two parts, and a warning when the length is not advised",
-        handle: estimate,
-    },
+        "The cost, its two parts, and a warning when the length is not advised",
+        estimate,
+    ),
 ];
 
 /// What to look for.

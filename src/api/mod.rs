@@ -6,6 +6,7 @@
 mod access;
 mod accounts;
 mod activity;
+mod acts;
 mod auth;
 mod blocks;
 mod call;
@@ -172,7 +173,9 @@ fn respond(api: &Api, router: &Router, request: &Request) -> Answer {
     rate::admit_address(api, request, found.route)?;
     let call = Call::receive(api, request, found)?;
     rate::admit_account(api, &call)?;
-    (call.route.handle)(api, &call)
+    let answer = (call.route.handle)(api, &call);
+    acts::complete(api, &call, &answer);
+    answer
 }
 
 /// A 200 with this value as JSON.
@@ -189,6 +192,7 @@ const RESOURCES: &[&[Route]] = &[
     sessions::ROUTES,
     accounts::ROUTES,
     activity::ROUTES,
+    acts::ROUTES,
     rentals::ROUTES,
     leases::ROUTES,
     lease_page::ROUTES,

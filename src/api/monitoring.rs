@@ -9,7 +9,7 @@ use super::history;
 use super::paging::{Listing, PAGE, Paging};
 use super::privacy::Viewer;
 use super::roster::{self, Glance, Row};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{BlockView, rounded};
 use super::worker_views::address;
 use super::{Access, Answer, Api, ApiError, Call, json};
@@ -34,29 +34,11 @@ const fn optional(name: &'static str, kind: &'static str, about: &'static str) -
     Parameter { name, kind, required: false, about }
 }
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [Parameter],
-    answer: &'static str,
-    handle: fn(&Api, &Call<'_>) -> Answer,
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        access: Access::Public,
-        scope: None,
-        summary,
-        query,
-        body: &[],
-        answer,
-        handle,
-    }
-}
-
 pub(super) const ROUTES: &[Route] = &[
-    get(
+    Route::get(
         "/api/monitoring/fleet",
+        Access::Public,
+        None,
         "The workers by hashrate",
         &[
             PAGE,
@@ -74,9 +56,19 @@ pub(super) const ROUTES: &[Route] = &[
         "items, total, page, limit, total_pages (at least 1)",
         fleet,
     ),
-    get("/api/monitoring/stats", "The fleet in numbers", &[], "Workers, hashrate, GPUs, blocks", stats),
-    get(
+    Route::get(
+        "/api/monitoring/stats",
+        Access::Public,
+        None,
+        "The fleet in numbers",
+        &[],
+        "Workers, hashrate, GPUs, blocks",
+        stats,
+    ),
+    Route::get(
         "/api/monitoring/hashrate-history",
+        Access::Public,
+        None,
         "Hashrate over time",
         &[
             optional("hours", "number", "How far back: 1 by default, 0.0167 to 24"),
@@ -90,8 +82,10 @@ pub(super) const ROUTES: &[Route] = &[
         "An array of samples, oldest first, or of totals",
         hashrate_history,
     ),
-    get(
+    Route::get(
         "/api/monitoring/blocks/recent",
+        Access::Public,
+        None,
         "The newest blocks",
         &[optional("limit", "integer", "Rows: 20 by default, at most 200")],
         "An array of blocks, newest first",

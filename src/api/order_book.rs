@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::roster::{self, Glance, Row};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::rounded;
 use super::{Access, Answer, Api, ApiError, Call, json, marketplace, workers};
 use crate::base::ids::ID_LENGTH_MAX;
@@ -15,13 +15,12 @@ const LEVELS_MAX: i64 = 200;
 const DECIMALS: usize = 6;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/marketplace/ladder",
-        access: Access::Public,
-        scope: None,
-        summary: "What is for rent by comparable price, and the hashrate to be had up to each",
-        query: &[
+    Route::get(
+        "/api/marketplace/ladder",
+        Access::Public,
+        None,
+        "What is for rent by comparable price, and the hashrate to be had up to each",
+        &[
             Parameter {
                 name: "levels",
                 kind: "integer",
@@ -30,26 +29,23 @@ pub(super) const ROUTES: &[Route] = &[
             },
             Parameter { name: "gpu_type", kind: "string", required: false, about: "Part of a GPU's name" },
         ],
-        body: &[],
-        answer: "levels, workers, hashrate, unrated",
-        handle: ladder,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/workers/{worker_id}/pricing/rank",
-        access: Access::Public,
-        scope: None,
-        summary: "Where a worker's price, or another one, stands among what is for rent",
-        query: &[Parameter {
+        "levels, workers, hashrate, unrated",
+        ladder,
+    ),
+    Route::get(
+        "/api/workers/{worker_id}/pricing/rank",
+        Access::Public,
+        None,
+        "Where a worker's price, or another one, stands among what is for rent",
+        &[Parameter {
             name: "price_per_min",
             kind: "number",
             required: false,
             about: "A price to try; the worker's own by default",
         }],
-        body: &[],
-        answer: "The comparable price, its rank, and the market's cheapest and median",
-        handle: rank,
-    },
+        "The comparable price, its rank, and the market's cheapest and median",
+        rank,
+    ),
 ];
 
 /// What a thousand hashes a second cost for an hour; `None` for a worker that does not hash.
@@ -143,7 +139,7 @@ fn rank(api: &Api, call: &Call<'_>) -> Answer {
     let mut query = call.query();
     let price = query.optional_number("price_per_min");
     query.finish()?;
-    let price = price.map(Amount::from_f64).transpose();
+    let price = price.map(Amount::exactly).transpose();
     let price = price.map_err(|error| ApiError::new(400, format!("price_per_min {error}")))?;
     if price.is_some_and(Amount::is_negative) {
         return Err(ApiError::new(400, "price_per_min must be non-negative"));

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::paging::{PAGE, Paging};
 use super::privacy::Viewer;
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{BlockView, rounded};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::limits::PAGE_ROWS_MAX;
@@ -21,24 +21,21 @@ const FEED_DEPTH: i64 = 200;
 const FEED_LIMIT: i64 = 50;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/overview/stats",
-        access: Access::Public,
-        scope: None,
-        summary: "The platform in numbers",
-        query: &[],
-        body: &[],
-        answer: "Users, workers, hashrate, blocks, leases, revenue",
-        handle: stats,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/overview/activity",
-        access: Access::Public,
-        scope: None,
-        summary: "What happened last: blocks, leases that began, leases that ended",
-        query: &[
+    Route::get(
+        "/api/overview/stats",
+        Access::Public,
+        None,
+        "The platform in numbers",
+        &[],
+        "Users, workers, hashrate, blocks, leases, revenue",
+        stats,
+    ),
+    Route::get(
+        "/api/overview/activity",
+        Access::Public,
+        None,
+        "What happened last: blocks, leases that began, leases that ended",
+        &[
             PAGE,
             Parameter {
                 name: "limit",
@@ -47,37 +44,32 @@ pub(super) const ROUTES: &[Route] = &[
                 about: "Rows of a page: 50 by default, at most 200",
             },
         ],
-        body: &[],
-        answer: "items (type, timestamp, details), total, page, limit, total_pages",
-        handle: activity,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/overview/network",
-        access: Access::Public,
-        scope: None,
-        summary: "The chain in numbers",
-        query: &[],
-        body: &[],
-        answer: "Difficulty and counts",
-        handle: network,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/overview/difficulty",
-        access: Access::Public,
-        scope: None,
-        summary: "The network's difficulty over time",
-        query: &[Parameter {
+        "items (type, timestamp, details), total, page, limit, total_pages",
+        activity,
+    ),
+    Route::get(
+        "/api/overview/network",
+        Access::Public,
+        None,
+        "The chain in numbers",
+        &[],
+        "Difficulty and counts",
+        network,
+    ),
+    Route::get(
+        "/api/overview/difficulty",
+        Access::Public,
+        None,
+        "The network's difficulty over time",
+        &[Parameter {
             name: "hours",
             kind: "number",
             required: false,
             about: "How far back: 24 by default, 1 to 2160",
         }],
-        body: &[],
-        answer: "difficulty now, items: timestamp and the difficulty from then on, oldest first",
-        handle: difficulty,
-    },
+        "difficulty now, items: timestamp and the difficulty from then on, oldest first",
+        difficulty,
+    ),
 ];
 
 const DAY_HOURS: f64 = 24.0;

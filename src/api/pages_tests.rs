@@ -105,6 +105,17 @@ fn pricing_is_checked_in_the_contracts_order() {
     assert_eq!(put(&house, "/api/workers/x/pricing", None, &price(-1.0)).detail(), "Worker not found");
     assert_eq!(put(&house, url, None, &price(-1.0)).detail(), "price_per_min must be non-negative");
     assert_eq!(put(&house, url, None, &price(1e300)).status, 400);
+    for fine in [0.000_000_6, 0.600_000_4, 999.999_999_9] {
+        let refused = put(&house, url, None, &price(fine));
+        assert_eq!(
+            (refused.status, refused.detail().as_str()),
+            (400, "price_per_min must have at most 6 decimals")
+        );
+        let rank = house.get(&format!("/api/workers/rig-1/pricing/rank?price_per_min={fine}"));
+        assert_eq!(rank.status, 400, "{rank:?}");
+    }
+    let summed = put(&house, url, None, &price(0.1 + 0.2)).json();
+    assert_eq!(summed["price_per_min"], 0.3);
     let limits =
         |min: i64, max: i64| json!({ "price_per_min": 1, "min_duration_sec": min, "max_duration_sec": max });
     assert_eq!(put(&house, url, None, &limits(0, 5)).detail(), "min_duration_sec must be at least 1");

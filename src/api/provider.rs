@@ -10,7 +10,7 @@ use super::csv::{self, Table};
 use super::leases::{LIMIT, OFFSET};
 use super::paging::{Listing, PAGE, Paging};
 use super::roster::{self, Row};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{SettlementView, rounded};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::Caller;
@@ -30,50 +30,38 @@ const PROVIDER: Parameter = Parameter {
     about: "An address, a worker's id or an account's; the signed-in wallet by default",
 };
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [Parameter],
-    answer: &'static str,
-    handle: fn(&Api, &Call<'_>) -> Answer,
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        access: Access::Open,
-        scope: Some(KeyScope::Read),
-        summary,
-        query,
-        body: &[],
-        answer,
-        handle,
-    }
-}
-
 pub(super) const ROUTES: &[Route] = &[
-    get(
+    Route::get(
         "/api/provider/dashboard",
+        Access::Open,
+        Some(KeyScope::Read),
         "A provider's workers in numbers",
         &[PROVIDER],
         "Workers, earnings, leases, blocks, hashrate",
         dashboard,
     ),
-    get(
+    Route::get(
         "/api/provider/earnings",
+        Access::Open,
+        Some(KeyScope::Read),
         "What a provider's leases paid, newest first",
         &[PROVIDER, LIMIT, OFFSET, csv::FORMAT],
         "earnings (settlements), total, limit, offset; or a CSV file",
         earnings,
     ),
-    get(
+    Route::get(
         "/api/provider/earnings/summary",
+        Access::Open,
+        Some(KeyScope::Read),
         "What a provider's leases paid in the last day, week and month, and in all",
         &[PROVIDER],
         "provider_id, periods: for 24h, 7d, 30d and all, earned and leases",
         summary,
     ),
-    get(
+    Route::get(
         "/api/provider/workers",
+        Access::Open,
+        Some(KeyScope::Read),
         "A provider's workers",
         &[
             PROVIDER,

@@ -124,7 +124,7 @@ fn rent(api: &Api, call: &Call<'_>) -> Answer {
     let expected = body.optional_number("expected_price_per_min");
     body.finish()?;
     let expected_price = expected
-        .map(Amount::from_f64)
+        .map(Amount::exactly)
         .transpose()
         .map_err(|error| ApiError::new(400, format!("expected_price_per_min {error}")))?;
     let request = RentRequest {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::csv::{self, Table};
 use super::leases::{LIMIT, OFFSET};
-use super::router::{Method, Parameter, Route};
+use super::router::{Parameter, Route};
 use super::views::{LeaseView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{ADMINISTRATOR_ID, Caller};
@@ -13,24 +13,21 @@ use crate::store::leases::{self, LeaseState};
 use crate::store::settlements;
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/renter/stats",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "The caller's leases in numbers",
-        query: &[],
-        body: &[],
-        answer: "Counts, what was spent, and the mean per lease",
-        handle: stats,
-    },
-    Route {
-        method: Method::Get,
-        path: "/api/renter/leases",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "The caller's leases, newest first",
-        query: &[
+    Route::get(
+        "/api/renter/stats",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "The caller's leases in numbers",
+        &[],
+        "Counts, what was spent, and the mean per lease",
+        stats,
+    ),
+    Route::get(
+        "/api/renter/leases",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "The caller's leases, newest first",
+        &[
             Parameter {
                 name: "state",
                 kind: "string",
@@ -41,10 +38,9 @@ pub(super) const ROUTES: &[Route] = &[
             OFFSET,
             csv::FORMAT,
         ],
-        body: &[],
-        answer: "items, total, limit, offset; or a CSV file",
-        handle: list,
-    },
+        "items, total, limit, offset; or a CSV file",
+        list,
+    ),
 ];
 
 const STATES: [LeaseState; 3] = [LeaseState::Active, LeaseState::Completed, LeaseState::Cancelled];

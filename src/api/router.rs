@@ -74,6 +74,21 @@ pub struct Route {
     pub handle: fn(&Api, &Call<'_>) -> Answer,
 }
 
+impl Route {
+    /// A `GET` route; its arguments in the order of the fields.
+    pub const fn get(
+        path: &'static str,
+        access: Access,
+        scope: Option<KeyScope>,
+        summary: &'static str,
+        query: &'static [Parameter],
+        answer: &'static str,
+        handle: fn(&Api, &Call<'_>) -> Answer,
+    ) -> Self {
+        Route { method: Method::Get, path, access, scope, summary, query, body: &[], answer, handle }
+    }
+}
+
 /// All routes, resource by resource.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
     super::RESOURCES.iter().copied().flatten()

@@ -16,17 +16,15 @@ const OF_ACCOUNT: Parameter = Parameter {
 };
 
 pub(super) const ROUTES: &[Route] = &[
-    Route {
-        method: Method::Get,
-        path: "/api/auth/sessions",
-        access: Access::Credential,
-        scope: Some(KeyScope::Read),
-        summary: "List the sessions that stand, newest first",
-        query: &[OF_ACCOUNT],
-        body: &[],
-        answer: "account_id, sessions; the one that asks is current",
-        handle: list,
-    },
+    Route::get(
+        "/api/auth/sessions",
+        Access::Credential,
+        Some(KeyScope::Read),
+        "List the sessions that stand, newest first",
+        &[OF_ACCOUNT],
+        "account_id, sessions; the one that asks is current",
+        list,
+    ),
     Route {
         method: Method::Delete,
         path: "/api/auth/sessions",
@@ -128,9 +126,9 @@ fn end_all(api: &Api, call: &Call<'_>) -> Answer {
     let others = query.boolean("others", false);
     query.finish()?;
     let (account, but, now) = (account_id.clone(), token_id(call).filter(|_| others), call.now);
-    let ended = api
-        .store
-        .write::<_, ApiError, _>(move |scope| Ok(sessions::end_all(scope, &account, but.as_deref(), now)?))?;
+    let ended = call.write::<_, ApiError, _>(api, move |scope| {
+        Ok(sessions::end_all(scope, &account, but.as_deref(), now)?)
+    })?;
     json(&Ended { account_id, ended })
 }
 
@@ -141,10 +139,13 @@ fn end_one(api: &Api, call: &Call<'_>) -> Answer {
     let unknown = || ApiError::new(404, "Session not found");
     let session_id: i64 = call.parameter().parse().map_err(|_| unknown())?;
     let now = call.now;
-    let ended = api
-        .store
-        .write::<_, ApiError, _>(move |scope| Ok(sessions::end(scope, &account, session_id, now)?))?;
-    if ended { json(&EndedOne { session_id, ended }) } else { Err(unknown()) }
+    call.write(
+        api,
+        move |scope| {
+            if sessions::end(scope, &account, session_id, now)? { Ok(()) } else { Err(unknown()) }
+        },
+    )?;
+    json(&EndedOne { session_id, ended: true })
 }
 
 fn log_out(api: &Api, call: &Call<'_>) -> Answer {

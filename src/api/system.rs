@@ -7,7 +7,7 @@ use serde_json::json;
 use super::metrics;
 use super::openapi;
 use super::readiness;
-use super::router::{Method, Route};
+use super::router::Route;
 use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{AuthError, Caller};
 use crate::base::Timestamp;
@@ -20,17 +20,7 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 macro_rules! about {
     ($path:literal, $summary:literal, $answer:literal, $handle:expr) => {
-        Route {
-            method: Method::Get,
-            path: $path,
-            access: Access::Public,
-            scope: None,
-            summary: $summary,
-            query: &[],
-            body: &[],
-            answer: $answer,
-            handle: $handle,
-        }
+        Route::get($path, Access::Public, None, $summary, &[], $answer, $handle)
     };
 }
 

@@ -19,29 +19,11 @@ const COMMANDS: [&str; 6] = ["restart", "stop", "start", "update_config", "list"
 /// The rows of a period's chart: hours of a week, or days of a month.
 const PERIOD_ROWS_MAX: i64 = 7 * 24 + 1;
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [Parameter],
-    answer: &'static str,
-    handle: fn(&Api, &Call<'_>) -> Answer,
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        access: Access::Wallet,
-        scope: Some(KeyScope::Read),
-        summary,
-        query,
-        body: &[],
-        answer,
-        handle,
-    }
-}
-
 pub(super) const ROUTES: &[Route] = &[
-    get(
+    Route::get(
         "/api/wallet/history",
+        Access::Wallet,
+        Some(KeyScope::Read),
         "The wallet's workers over time",
         &[Parameter {
             name: "period",
@@ -52,9 +34,33 @@ pub(super) const ROUTES: &[Route] = &[
         "address, period, count, data",
         history,
     ),
-    get("/api/wallet/achievements", "The wallet's records", &[], "Totals, peak, first seen", achievements),
-    get("/api/wallet/stats", "The wallet's workers in numbers", &[], "Workers, hashrate, earnings", stats),
-    get("/api/wallet/share", "A card to show", &[], "The address shortened, and totals", share),
+    Route::get(
+        "/api/wallet/achievements",
+        Access::Wallet,
+        Some(KeyScope::Read),
+        "The wallet's records",
+        &[],
+        "Totals, peak, first seen",
+        achievements,
+    ),
+    Route::get(
+        "/api/wallet/stats",
+        Access::Wallet,
+        Some(KeyScope::Read),
+        "The wallet's workers in numbers",
+        &[],
+        "Workers, hashrate, earnings",
+        stats,
+    ),
+    Route::get(
+        "/api/wallet/share",
+        Access::Wallet,
+        Some(KeyScope::Read),
+        "A card to show",
+        &[],
+        "The address shortened, and totals",
+        share,
+    ),
     Route {
         method: Method::Post,
         path: "/api/wallet/workers/{worker_id}/command",

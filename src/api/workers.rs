@@ -9,7 +9,7 @@ use super::router::{Method, Parameter, Route};
 use super::worker_views::{ReputationView, WorkerView};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{Caller, Role};
-use crate::base::{Amount, Timestamp, WorkerId};
+use crate::base::{Amount, AmountError, Timestamp, WorkerId};
 use crate::market::pricing::{self, duration_limits};
 use crate::market::{Actor, Refusal};
 use crate::protocol::{Control, Gpu, Settings};
@@ -53,26 +53,6 @@ const CONTROL_BODY: &[Parameter] = &[
     },
 ];
 
-const fn get(
-    path: &'static str,
-    summary: &'static str,
-    query: &'static [Parameter],
-    answer: &'static str,
-    handle: fn(&Api, &Call<'_>) -> Answer,
-) -> Route {
-    Route {
-        method: Method::Get,
-        path,
-        access: Access::Public,
-        scope: None,
-        summary,
-        query,
-        body: &[],
-        answer,
-        handle,
-    }
-}
-
 const fn set_pricing_at(path: &'static str) -> Route {
     Route {
         method: Method::Put,
@@ -88,18 +68,38 @@ const fn set_pricing_at(path: &'static str) -> Route {
 }
 
 pub(super) const ROUTES: &[Route] = &[
-    get("/api/workers", "All workers", PAGE_QUERY, "An array of workers", list),
-    get("/api/workers/{worker_id}", "One worker", &[], "The worker with everything", show),
-    get("/api/workers/{worker_id}/pricing", "A worker's price", &[], "Its price and limits", show_pricing),
-    get(
+    Route::get("/api/workers", Access::Public, None, "All workers", PAGE_QUERY, "An array of workers", list),
+    Route::get(
+        "/api/workers/{worker_id}",
+        Access::Public,
+        None,
+        "One worker",
+        &[],
+        "The worker with everything",
+        show,
+    ),
+    Route::get(
+        "/api/workers/{worker_id}/pricing",
+        Access::Public,
+        None,
+        "A worker's price",
+        &[],
+        "Its price and limits",
+        show_pricing,
+    ),
+    Route::get(
         "/api/workers/{worker_id}/pricing/suggest",
+        Access::Public,
+        None,
         "What a worker's minute is worth",
         &[],
         "The suggestion, and the median of what leases settled at",
         suggest,
     ),
-    get(
+    Route::get(
         "/api/workers/{worker_id}/reputation",
+        Access::Public,
+        None,
         "A worker's reputation",
         &[],
         "Score, stars and what they are made of",
@@ -266,17 +266,15 @@ struct SetPricing<'a> {
     max_duration_sec: i64,
 }
 
-/// A millionth: what is positive and less would silently be nothing.
-const SMALLEST_PRICE: f64 = 1e-6;
-
 fn set_pricing(api: &Api, call: &Call<'_>) -> Answer {
     let mut body = call.body()?;
     let price = body.number("price_per_min");
     let min = body.optional_integer("min_duration_sec");
     let max = body.optional_integer("max_duration_sec");
     body.finish()?;
-    if price > 0.0 && price < SMALLEST_PRICE {
-        return Err(ApiError::new(400, "price_per_min must be 0 or at least 0.000001"));
+    let exact = Amount::exactly(price);
+    if let Err(error @ AmountError::TooFine) = exact {
+        return Err(ApiError::new(400, format!("price_per_min {error}")));
     }
     if let Caller::Account(session) = &call.caller
         && session.role == Role::Consumer
@@ -285,10 +283,10 @@ fn set_pricing(api: &Api, call: &Call<'_>) -> Answer {
     }
     // What is too large to be an amount is too large for a price; the market says so in its turn.
     let beyond = if price < 0.0 { Amount::MAX_INPUT.negated() } else { Amount::MAX_INPUT };
-    let price = Amount::from_f64(price).unwrap_or(beyond);
+    let price = exact.unwrap_or(beyond);
     let (id, actor) = (call.worker_id()?, call.actor()?);
     let worker =
-        api.store.write::<_, Refusal, _>(move |scope| pricing::set(scope, &actor, &id, price, min, max))?;
+        call.write::<_, Refusal, _>(api, move |scope| pricing::set(scope, &actor, &id, price, min, max))?;
     let (min_duration_sec, max_duration_sec) = duration_limits(&worker);
     json(&SetPricing {
         worker_id: &worker.worker_id,
@@ -321,6 +319,7 @@ fn control(api: &Api, call: &Call<'_>) -> Answer {
         return Err(ApiError::new(403, "You can only control your own worker"));
     }
     let id = &worker.worker_id;
+    call.note(api)?;
     let delivered = api.link.is_connected(id);
     api.link.control(id, &control);
     json(&Controlled { status: "sent", worker_id: id, action: &action, delivered })
@@ -330,6 +329,7 @@ fn broadcast(api: &Api, call: &Call<'_>) -> Answer {
     let (action, control) = control_of(call)?;
     let roster = roster::roster(api)?;
     let workers: Vec<_> = roster.rows.iter().map(|row| &row.worker.worker_id).collect();
+    call.note(api)?;
     for id in &workers {
         api.link.control(id, &control);
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::secret_file::{self, SecretFileError};
 use crate::base::Secret;
 use crate::base::limits::ADMINISTRATOR_KEY_LENGTH_MIN;
@@ -23,6 +25,13 @@ pub fn first(path: &Path) -> Result<(Secret, bool), SecretFileError> {
     let fresh = Secret::random(KEY_BYTES);
     let (key, created) = secret_file::read_or_create(path, ADMINISTRATOR_KEY_LENGTH_MIN, fresh)?;
     Ok((refuse_test_key(key, path)?, created))
+}
+
+/// Eight digits that tell one administrator's key from the next. Not of the digest that keys are stored
+/// by, and too few to find a key by.
+pub fn hint(key: &str) -> String {
+    let digest = Sha256::new().chain_update("hint of an administrator's key\n").chain_update(key).finalize();
+    hex::encode(&digest[..4])
 }
 
 fn refuse_test_key(key: Secret, path: &Path) -> Result<Secret, SecretFileError> {
@@ -51,6 +60,13 @@ mod tests {
         assert!(load(&path).unwrap().matches(key.expose()));
         let (other, _) = first(&folder.path().join("other.key")).unwrap();
         assert!(!other.matches(key.expose()));
+    }
+
+    #[test]
+    fn a_hint_tells_keys_apart_and_is_no_part_of_them() {
+        let [one, other] = ["0123456789abcdef0", "0123456789abcdef1"].map(hint);
+        assert_eq!(one, hint("0123456789abcdef0"));
+        assert!(one != other && one.len() == 8 && !"0123456789abcdef0".contains(&one));
     }
 
     #[test]

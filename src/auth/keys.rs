@@ -23,12 +23,22 @@ pub struct KeyHolder {
     pub wallet: Option<EthAddress>,
     /// What the key is good for.
     pub scopes: KeyScopes,
+    /// When the key ends by itself.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl From<KeyHolder> for Session {
     fn from(holder: KeyHolder) -> Self {
-        let KeyHolder { account, role, wallet, scopes, .. } = holder;
-        Session { account, role, wallet, via: Via::ApiKey, scopes, token_id: None }
+        let KeyHolder { account, role, wallet, scopes, expires_at, .. } = holder;
+        Session {
+            account,
+            role,
+            wallet,
+            via: Via::ApiKey,
+            scopes,
+            key_expires_at: expires_at,
+            token_id: None,
+        }
     }
 }
 
@@ -41,6 +51,13 @@ pub struct Terms {
     pub expires_at: Option<Timestamp>,
     /// What it is good for.
     pub scopes: KeyScopes,
+}
+
+impl Terms {
+    /// No label and no end.
+    pub const fn endless(scopes: KeyScopes) -> Self {
+        Terms { label: String::new(), expires_at: None, scopes }
+    }
 }
 
 /// A key, without what would let anybody use it.
@@ -64,30 +81,43 @@ pub struct KeyRow {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// A further key for `account`: 32 hexadecimal digits. Refuses accounts that nobody signs in to
+/// A key that was just made: the only time that it is seen.
+#[derive(Debug)]
+pub struct Issued {
+    /// To revoke it by.
+    pub key_id: i64,
+    /// 32 hexadecimal digits.
+    pub key: Secret,
+}
+
+/// A further key for `account`. Refuses accounts that nobody signs in to
 /// (the platform's own) and those that are not there.
 ///
 /// Full, at 1000 keys: a revoked key is forgotten, or else the oldest goes. Each login makes a key,
 /// so refusing would one day lock out whoever logs in often.
-pub fn issue(conn: &Connection, account: &AccountId, now: Timestamp) -> Result<Secret, AuthError> {
+pub fn issue(
+    conn: &Connection,
+    account: &AccountId,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Issued, AuthError> {
     let key = Secret::random(CREDENTIAL_BYTES);
     let hint = &key.expose()[..HINT_LENGTH];
+    let Terms { label, expires_at, scopes } = terms;
     let mut insert = conn.prepare_cached(
-        "INSERT INTO api_keys (account_id, digest, hint, created_at)
-         SELECT account_id, ?2, ?3, ?4 FROM accounts
-         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet')",
+        "INSERT INTO api_keys (account_id, digest, hint, created_at, label, expires_at, scopes)
+         SELECT account_id, ?2, ?3, ?4, ?5, ?6, ?7 FROM accounts
+         WHERE account_id = ?1 AND origin IN ('registered', 'worker', 'wallet') RETURNING key_id",
     )?;
-    let inserted = insert.execute(params![account.as_str(), digest(key.expose()), hint, now.micros()])?;
-    if inserted == 0 {
-        return Err(AuthError::AccountNotFound);
-    }
+    let row = params![account.as_str(), digest(key.expose()), hint, now, label, expires_at, scopes];
+    let key_id = insert.query_row(row, |row| row.get(0)).optional()?.ok_or(AuthError::AccountNotFound)?;
     let mut forget = conn.prepare_cached(
         "DELETE FROM api_keys WHERE key_id IN (
              SELECT key_id FROM api_keys WHERE account_id = ?1
              ORDER BY revoked_at IS NULL DESC, key_id DESC LIMIT -1 OFFSET ?2)",
     )?;
     forget.execute(params![account.as_str(), API_KEYS_MAX])?;
-    Ok(key)
+    Ok(Issued { key_id, key })
 }
 
 /// Keeps a key that was issued elsewhere working, as an import brings it; `false` when it belongs to
@@ -111,21 +141,21 @@ pub fn adopt(
 pub fn find(conn: &Connection, key: &str, now: Timestamp) -> Result<Option<KeyHolder>, AuthError> {
     let mut query = conn.prepare_cached(
         "SELECT a.account_id, a.role, CASE a.origin WHEN 'wallet' THEN a.eth_address END, k.key_id, k.last_used_at,
-                k.scopes
+                k.scopes, k.expires_at
          FROM api_keys k JOIN accounts a ON a.account_id = k.account_id
          WHERE k.digest = ?1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > ?2)
                AND a.origin IN ('registered', 'worker', 'wallet')",
     )?;
     let row = query.query_row(params![digest(key), now], |row| {
         let wallet: Option<String> = row.get(2)?;
-        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, row.get(3)?, row.get(4)?, row.get(5)?))
+        let key = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
+        Ok((row.get::<_, String>(0)?, row.get(1)?, wallet, key))
     });
-    let Some((account, role, wallet, key_id, last_used_at, scopes)) = row.optional()? else {
-        return Ok(None);
-    };
+    let Some((account, role, wallet, key)) = row.optional()? else { return Ok(None) };
+    let (key_id, last_used_at, scopes, expires_at) = key;
     let account = account.parse().map_err(|error| corrupt(0, error))?;
     let wallet = wallet.map(|text| text.parse()).transpose().map_err(|error| corrupt(2, error))?;
-    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet, scopes }))
+    Ok(Some(KeyHolder { key_id, last_used_at, account, role, wallet, scopes, expires_at }))
 }
 
 /// The keys of `account`, newest first, the revoked ones too.
@@ -151,22 +181,6 @@ pub fn revoke(
         "UPDATE api_keys SET revoked_at = ?3 WHERE key_id = ?1 AND account_id = ?2 AND revoked_at IS NULL",
     )?;
     Ok(update.execute(params![key_id, account.as_str(), now.micros()])? == 1)
-}
-
-/// Gives a key that was just issued its terms; returns its number.
-pub fn describe(
-    conn: &Connection,
-    account: &AccountId,
-    key: &Secret,
-    terms: &Terms,
-) -> Result<i64, AuthError> {
-    let mut update = conn.prepare_cached(
-        "UPDATE api_keys SET label = ?3, expires_at = ?4, scopes = ?5
-         WHERE account_id = ?1 AND digest = ?2 RETURNING key_id",
-    )?;
-    let Terms { label, expires_at, scopes } = terms;
-    let row = params![account.as_str(), digest(key.expose()), label, expires_at, scopes];
-    Ok(update.query_row(row, |row| row.get(0))?)
 }
 
 /// Notes that a key was used.
@@ -218,10 +232,14 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn issued(conn: &Connection, account: &str) -> Secret {
+        issue(conn, &id(account), &Terms::endless(KeyScopes::ALL), NOW).unwrap().key
+    }
+
     #[test]
     fn a_key_finds_its_account_and_only_a_wallets_address_is_proven() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("consumer-1"), NOW).unwrap();
+            let key = issued(conn, "consumer-1");
             assert_eq!(key.expose().len(), 32);
             let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
             assert_eq!(
@@ -229,7 +247,7 @@ mod tests {
                 (id("consumer-1"), Role::Consumer, None)
             );
 
-            let key = issue(conn, &id("wallet-0x24691e54"), NOW).unwrap();
+            let key = issued(conn, "wallet-0x24691e54");
             let holder = find(conn, key.expose(), NOW).unwrap().unwrap();
             assert_eq!(holder.role, Role::Provider);
             assert_eq!(holder.wallet, Some("0x24691e54afafe2416a8252097c9ca67557271475".parse().unwrap()));
@@ -239,10 +257,9 @@ mod tests {
     #[test]
     fn a_key_with_an_end_is_good_until_then() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
             let end = NOW.plus(std::time::Duration::from_secs(60));
             let terms = Terms { label: "backups".into(), expires_at: Some(end), scopes: KeyScopes::of([]) };
-            let key_id = describe(conn, &id("rig"), &key, &terms).unwrap();
+            let Issued { key_id, key } = issue(conn, &id("rig"), &terms, NOW).unwrap();
             assert!(
                 find(conn, key.expose(), end.minus(std::time::Duration::from_micros(1))).unwrap().is_some()
             );
@@ -259,7 +276,7 @@ mod tests {
     #[test]
     fn wrong_keys_find_nobody() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
+            let key = issued(conn, "rig");
             let upper = key.expose().to_uppercase();
             for wrong in ["", "nonsense", &key.expose()[1..], &format!("{} ", key.expose()), "' OR 1=1 --"] {
                 assert_eq!(find(conn, wrong, NOW).unwrap(), None, "{wrong}");
@@ -271,9 +288,12 @@ mod tests {
     #[test]
     fn the_platforms_account_has_no_keys() {
         with_accounts(|conn| {
-            let refused = issue(conn, &id("platform-treasury"), NOW);
+            let refused = issue(conn, &id("platform-treasury"), &Terms::endless(KeyScopes::ALL), NOW);
             assert!(matches!(refused, Err(AuthError::AccountNotFound)));
-            assert!(matches!(issue(conn, &id("nobody"), NOW), Err(AuthError::AccountNotFound)));
+            assert!(matches!(
+                issue(conn, &id("nobody"), &Terms::endless(KeyScopes::ALL), NOW),
+                Err(AuthError::AccountNotFound)
+            ));
             conn.execute(
                 "INSERT INTO api_keys (account_id, digest, hint, created_at) VALUES ('platform-treasury', ?1, '', 0)",
                 [digest("planted")],
@@ -286,7 +306,7 @@ mod tests {
     #[test]
     fn keys_are_stored_as_digests_listed_by_hint_and_revoked_by_their_owner() {
         with_accounts(|conn| {
-            let key = issue(conn, &id("rig"), NOW).unwrap();
+            let key = issued(conn, "rig");
             let found: i64 = conn
                 .query_row(
                     "SELECT count(*) FROM api_keys WHERE hint = ?1 OR digest = ?1",
@@ -310,19 +330,19 @@ mod tests {
     #[test]
     fn an_account_has_at_most_1000_keys_and_loses_revoked_ones_first() {
         with_accounts(|conn| {
-            let first = issue(conn, &id("rig"), NOW).unwrap();
-            let second = issue(conn, &id("rig"), NOW).unwrap();
-            let foreign = issue(conn, &id("consumer-1"), NOW).unwrap();
+            let first = issued(conn, "rig");
+            let second = issued(conn, "rig");
+            let foreign = issued(conn, "consumer-1");
             let second_id = list(conn, &id("rig")).unwrap()[0].key_id;
             revoke(conn, &id("rig"), second_id, NOW).unwrap();
             for _ in 2..=API_KEYS_MAX {
-                issue(conn, &id("rig"), NOW).unwrap();
+                issued(conn, "rig");
             }
             let rows = list(conn, &id("rig")).unwrap();
             assert_eq!(i64::try_from(rows.len()).unwrap(), API_KEYS_MAX);
             assert!(rows.iter().all(|row| row.revoked_at.is_none()), "the revoked one went first");
             assert!(find(conn, first.expose(), NOW).unwrap().is_some());
-            issue(conn, &id("rig"), NOW).unwrap();
+            issued(conn, "rig");
             assert!(find(conn, first.expose(), NOW).unwrap().is_none(), "then the oldest");
             assert!(find(conn, second.expose(), NOW).unwrap().is_none());
             assert!(find(conn, foreign.expose(), NOW).unwrap().is_some());

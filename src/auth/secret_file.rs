@@ -61,21 +61,8 @@ pub(super) fn read_up_to(
     path: &Path,
     length_min: usize,
 ) -> Result<Vec<Secret>, SecretFileError> {
-    let failed = |problem| SecretFileError::Io { path: path.to_owned(), problem };
-    let file = File::open(path).map_err(failed)?;
-    // Asked of the open file, so that nobody can exchange it in between.
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(SecretFileError::Exposed { path: path.to_owned() });
-    }
-    let mut text = String::new();
     let unusable = || SecretFileError::Unusable { path: path.to_owned() };
-    match file.take(SECRET_FILE_BYTES_MAX + 1).read_to_string(&mut text) {
-        Ok(length) if length as u64 > SECRET_FILE_BYTES_MAX => return Err(unusable()),
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(unusable()),
-        Err(error) => return Err(failed(error)),
-    }
+    let text = read_text(path, SECRET_FILE_BYTES_MAX)?.ok_or_else(unusable)?;
     let text = text.trim();
     // One at least, if it is empty; `lines` would say none.
     let secrets: Vec<&str> = text.split('\n').map(str::trim).collect();
@@ -87,6 +74,37 @@ pub(super) fn read_up_to(
         return Err(SecretFileError::TooShort { path: path.to_owned(), length_min });
     }
     Ok(secrets.into_iter().map(Secret::new).collect())
+}
+
+/// The text of a file that nobody but its owner can open; `None` when it is longer than it may be, or no
+/// text.
+pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<Option<String>, SecretFileError> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    read_text_beside(credentials.as_deref(), path, bytes_max)
+}
+
+/// In the folder that systemd makes for a service alone, a credential is let to the service's user by an access list:
+/// the group's bits are the list's mask then, and read as 0440 what only that user can open.
+fn read_text_beside(
+    credentials: Option<&Path>,
+    path: &Path,
+    bytes_max: u64,
+) -> Result<Option<String>, SecretFileError> {
+    let failed = |problem| SecretFileError::Io { path: path.to_owned(), problem };
+    let file = File::open(path).map_err(failed)?;
+    // Asked of the open file, so that nobody can exchange it in between.
+    let metadata = file.metadata().map_err(failed)?;
+    let is_credential = credentials.is_some_and(|folder| path.parent() == Some(folder));
+    let strangers = if is_credential { 0o037 } else { 0o077 };
+    if metadata.permissions().mode() & strangers != 0 {
+        return Err(SecretFileError::Exposed { path: path.to_owned() });
+    }
+    let mut text = String::new();
+    match file.take(bytes_max + 1).read_to_string(&mut text) {
+        Ok(length) => Ok((length as u64 <= bytes_max).then_some(text)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// The secret in the file at `path`, which is made to hold `fresh` when there is none; says whether
@@ -128,6 +146,23 @@ mod tests {
         let (kept, created) = read_or_create(&path, 8, Secret::random(16)).unwrap();
         assert!(!created);
         assert!(kept.matches(made.expose()));
+    }
+
+    #[test]
+    fn a_credential_of_systemd_may_bear_its_access_lists_mask() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin-key");
+        write(&path, "a-secret").unwrap();
+        let read = |mode: u32, credentials: Option<&Path>| {
+            set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            read_text_beside(credentials, &path, 100).is_ok_and(|text| text.as_deref() == Some("a-secret"))
+        };
+        assert!(read(0o440, Some(folder.path())) && read(0o400, Some(folder.path())) && read(0o400, None));
+        assert!(!read(0o440, None), "anywhere else the bits mean a group");
+        assert!(!read(0o440, Some(Path::new("/run/credentials/another.service"))));
+        for open in [0o444, 0o460, 0o450, 0o441] {
+            assert!(!read(open, Some(folder.path())), "{open:o}");
+        }
     }
 
     #[test]

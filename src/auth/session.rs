@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use serde::{Deserialize, Serialize};
 
 use super::{AuthError, KeyScope, KeyScopes};
-use crate::base::{AccountId, EthAddress};
+use crate::base::{AccountId, EthAddress, Timestamp};
 
 /// The name under which the administrator appears in answers; no row of `accounts` bears it.
 pub const ADMINISTRATOR_ID: &str = "_admin";
@@ -35,6 +35,8 @@ pub struct Session {
     pub via: Via,
     /// What it is good for: all, unless an API key was made for less.
     pub scopes: KeyScopes,
+    /// When the API key that was shown ends by itself, if one was and does: what it makes ends with it.
+    pub key_expires_at: Option<Timestamp>,
     /// The id of the token that was shown, if one was: its session must still stand.
     pub token_id: Option<String>,
 }

@@ -131,6 +131,11 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Whether a message can be for this host (and port).
+pub fn is_domain(text: &str) -> bool {
+    uri::is_authority(text)
+}
+
 /// The first line: `[scheme://]domain wants you …`.
 fn origin(line: &str) -> Option<(Option<&str>, &str)> {
     let origin = line.strip_suffix(" wants you to sign in with your Ethereum account:")?;

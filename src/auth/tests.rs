@@ -64,8 +64,11 @@ fn an_api_key_is_its_holder_and_a_wrong_credential_is_never_as_if_none() {
     let store = store(&folder);
     let consumer: AccountId = "consumer-1".parse().unwrap();
     let holder = consumer.clone();
-    let key = store.write(move |scope| keys::issue(scope, &holder, Timestamp::from_seconds(0.0))).unwrap();
-    let look_up = |key: &str| store.read(|conn| keys::find(conn, key, Timestamp::from_seconds(0.0)));
+    let now = Timestamp::from_seconds(0.0);
+    let issued =
+        store.write(move |scope| keys::issue(scope, &holder, &keys::Terms::endless(KeyScopes::ALL), now));
+    let key = issued.unwrap().key;
+    let look_up = |key: &str| store.read(|conn| keys::find(conn, key, now));
 
     for mode in [Mode::Open, Mode::Closed] {
         let auth = auth(mode, &clock());

@@ -142,6 +142,7 @@ impl Tokens {
             wallet: Some(sub),
             via: Via::Token,
             scopes: KeyScopes::ALL,
+            key_expires_at: None,
             token_id: Some(jti),
         })
     }

@@ -1,12 +1,14 @@
 //! Tokens of workers, over the table `worker_tokens`: what a worker shows the MQTT broker as its
 //! password. A token is shown once, when it is issued.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::AuthError;
 use super::digest::{CREDENTIAL_BYTES, digest};
-use crate::base::limits::WORKER_TOKENS_MAX;
+use super::{AuthError, SecretFileError, secret_file};
+use crate::base::limits::{TOKENS_FILE_BYTES_MAX, WORKER_TOKENS_MAX};
 use crate::base::{AccountId, Secret, Timestamp, WorkerId};
 
 /// A token, without what would let anybody use it.
@@ -132,6 +134,17 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
         created_at: Timestamp::from_micros(row.get(2)?),
         revoked_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
     })
+}
+
+/// The token in a worker's own file, which nobody but its owner can open.
+pub fn from_file(path: &Path) -> Result<Secret, SecretFileError> {
+    secret_file::read(path, 1)
+}
+
+/// The text of a file of workers' tokens, which nobody but its owner can open; `None` when it is too long,
+/// or no text.
+pub fn file(path: &Path) -> Result<Option<String>, SecretFileError> {
+    secret_file::read_text(path, TOKENS_FILE_BYTES_MAX)
 }
 
 #[cfg(test)]

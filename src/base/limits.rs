@@ -119,6 +119,8 @@ pub const MQTT_LIBRARY_CONNECTIONS_MAX: usize = 100_000;
 pub const MQTT_CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Messages a second from one client, sustained, off loopback.
 pub const MQTT_MESSAGES_PER_SECOND: u32 = 50;
+/// Before the next messages of a client over its rate are looked at.
+pub const MQTT_SLOWED_TIME: Duration = Duration::from_secs(1);
 /// Filters of one SUBSCRIBE and of one client.
 pub const MQTT_SUBSCRIPTIONS_MAX: usize = 32;
 /// Levels of a topic or filter.
@@ -138,10 +140,24 @@ pub const MQTT_TOPICS_MAX: usize = 100_000;
 /// Distinct filters of workers' commands in one life of the process (two for each worker): the
 /// library keeps 6 KiB of each for ever. A further one is refused in its SUBACK.
 pub const MQTT_COMMAND_FILTERS_MAX: usize = 20_000;
-/// Distinct other filters in one life of the process; each may hold a log of recent messages.
+/// Distinct other filters in one life of the process; each may hold a log of 2 MiB of recent messages.
 pub const MQTT_OTHER_FILTERS_MAX: usize = 1024;
-/// All retained messages together; a further one ends the connection.
+/// All retained messages together, each with what keeping it costs; a further one ends the connection,
+/// and as a will it is only passed on.
 pub const MQTT_RETAINED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What keeping one costs beyond its topic and payload.
+pub const MQTT_RETAINED_OVERHEAD_BYTES: usize = 160;
+/// Retained messages written to a subscriber in one go; the next go waits until its socket took them.
+pub const MQTT_RETAINED_PIECE_BYTES: usize = 32 * 1024;
+/// Topics looked at for one such go, while no client is served: 0.1 ms.
+pub const MQTT_RETAINED_LOOKS_MAX: usize = 1000;
+/// A subscriber that leaves so many QoS 1 messages unacknowledged gets its next retained ones when it
+/// acknowledges.
+pub const MQTT_RETAINED_UNACKNOWLEDGED_MAX: usize = 1000;
+/// QoS 1 messages sent to one client and not acknowledged, a byte each; one more ends the connection.
+/// As heartbeats more than a socket's buffers hold: a client that acknowledges, however slowly, is held
+/// up by its socket first.
+pub const MQTT_UNACKNOWLEDGED_MAX: usize = 32_768;
 /// Workers that one client of the open mode is known to act for; further ones are served, not known.
 pub const MQTT_WORKERS_PER_CLIENT_MAX: usize = 1024;
 /// QoS 2 messages of one client between PUBLISH and PUBREL; one more ends the connection.
@@ -262,8 +278,16 @@ pub const WORKER_TOKENS_MAX: i64 = 8;
 /// Names of workers never seen that one account may have taken with tokens: the rigs of a farm that are
 /// being set up. A further one is refused until some of them have come, or their tokens are revoked.
 pub const UNSEEN_WORKERS_MAX: i64 = 256;
+/// What administrators did is kept for a year; a deposit's hook acts with each payment.
+pub const ACTS_KEPT_TIME: Duration = Duration::from_secs(366 * 86_400);
+/// Acts of administrators, of some 200 bytes each. Full: the oldest go.
+pub const ACTS_MAX: i64 = 1_000_000;
+/// Characters of a value that are noted with an act: an address, an id, a number.
+pub const ACT_VALUE_CHARACTERS_MAX: usize = 128;
 /// A file that holds a secret.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4 * 1024;
+/// A file of workers' tokens: lines for all that one simulation may have.
+pub const TOKENS_FILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Characters of an administrator's key chosen by hand; one made here has 32.
 pub const ADMINISTRATOR_KEY_LENGTH_MIN: usize = 16;
 /// Bytes of a secret that signs tokens in closed mode: what HS256 asks for (RFC 7518, 3.2).
@@ -339,6 +363,8 @@ pub const GATEWAY_FILE_BYTES_MAX: u64 = 64 * 1024;
 
 const _: () = {
     assert!(MQTT_CONNECTIONS_MAX < MQTT_LIBRARY_CONNECTIONS_MAX);
+    assert!(MQTT_UNACKNOWLEDGED_MAX < u16::MAX as usize, "there are ids for all unacknowledged messages");
+    assert!(MQTT_RETAINED_UNACKNOWLEDGED_MAX < MQTT_UNACKNOWLEDGED_MAX, "live messages find room");
     assert!(HTTP_BODY_BYTES_MAX <= MQTT_PACKET_BYTES_MAX, "a config that REST takes fits an MQTT packet");
     assert!(STORE_GROUP_MAX <= STORE_JOBS_QUEUED_MAX);
     assert!(STORE_LOG_PAGES as u64 * 4096 < STORE_FREE_BYTES_MIN, "a log that grows finds its room");

@@ -11,7 +11,7 @@ pub mod secret;
 pub mod thread;
 pub mod time;
 
-pub use amount::Amount;
+pub use amount::{Amount, AmountError};
 pub use ids::{AccountId, BlockKey, EthAddress, LeaseId, Prefix, WorkerId};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};

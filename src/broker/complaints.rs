@@ -20,11 +20,13 @@ pub(super) enum Kind {
     Publish,
     /// A filter that is not granted.
     Subscribe,
+    /// Messages that are not acknowledged.
+    Acknowledge,
 }
 
 /// The allowances of all kinds.
 #[derive(Default)]
-pub(super) struct Complaints([Mutex<Allowance>; 4]);
+pub(super) struct Complaints([Mutex<Allowance>; 5]);
 
 #[derive(Default)]
 struct Allowance {

@@ -2,22 +2,22 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rumqttd::protocol::v4::{self, V4};
-use rumqttd::protocol::{Connect, Error, LastWill, Login, Packet, Protocol, PubAck, PubAckReason, QoS};
+use rumqttd::protocol::{Connect, Error, LastWill, Login, Packet, PingReq, Protocol, QoS};
 
 use super::Identity;
+use super::allowance::Allowance;
 use super::complaints::{Kind, Shown};
-use super::outgoing::{self, Outgoing};
+use super::outgoing::{self, Outgoing, Reader};
 use super::registry::{Client, Denied, Will};
 use super::rules;
 use super::server::Shared;
 use super::session::{Session, Stop, unreadable};
 use super::strict;
 use crate::base::WorkerId;
-use crate::base::limits::{MQTT_MESSAGES_PER_SECOND, MQTT_PACKET_BYTES_MAX};
+use crate::base::limits::MQTT_PACKET_BYTES_MAX;
 
 /// CONNACK codes of MQTT 3.1.1, section 3.2.2.3.
 const BAD_PROTOCOL: u8 = 1;
@@ -27,9 +27,6 @@ const NOT_AUTHORISED: u8 = 5;
 
 /// A packet's type, in the high half of its first byte.
 const CONNECT: u8 = 1;
-
-/// Packets that may come at once from a client that was quiet, in seconds of its rate.
-const BURST_SECONDS: f64 = 4.0;
 
 /// Why the library may not be given anything more.
 const ENDED: Error = Error::InvalidProtocol;
@@ -47,8 +44,7 @@ struct Socket {
     in_batch: bool,
     /// The connection must end once the library has taken the batch.
     closing: bool,
-    tokens: f64,
-    tokens_at: Option<Instant>,
+    allowance: Allowance,
     /// `write` is given the gate by shared reference.
     outgoing: RefCell<Outgoing>,
 }
@@ -76,8 +72,7 @@ impl Clone for Gate {
             phase: Phase::New { crowded },
             in_batch: false,
             closing: false,
-            tokens: f64::from(MQTT_MESSAGES_PER_SECOND) * BURST_SECONDS,
-            tokens_at: None,
+            allowance: Allowance::default(),
             outgoing: RefCell::default(),
         };
         Gate { shared: self.shared.clone(), socket: Some(socket) }
@@ -111,14 +106,26 @@ impl Protocol for Gate {
                 Ok(4)
             }
             Phase::Open(session) => {
-                socket.outgoing.borrow_mut().write(packet, session.client.is_evicted(), buffer)
+                let to = Reader {
+                    client: &session.client,
+                    subscriptions: &session.subscriptions,
+                    retained: &self.shared.retained,
+                };
+                let mut outgoing = socket.outgoing.borrow_mut();
+                let written = outgoing.write(packet, &to, buffer);
+                if written.is_err() && outgoing.is_full() {
+                    let client = Shown(session.client.id.as_bytes());
+                    let what = format_args!("client {client}: dropped: it acknowledges nothing");
+                    self.shared.complaints.say(Kind::Acknowledge, what);
+                }
+                written
             }
         }
     }
 }
 
 impl Socket {
-    fn next(&mut self, shared: &Shared, stream: &mut BytesMut) -> Result<Packet, Error> {
+    fn next(&mut self, shared: &Arc<Shared>, stream: &mut BytesMut) -> Result<Packet, Error> {
         if self.closing {
             return Err(ENDED);
         }
@@ -128,33 +135,40 @@ impl Socket {
             Phase::Open(session) if session.client.is_evicted() => return Err(ENDED),
             Phase::Open(session) => {
                 let outgoing = self.outgoing.get_mut();
-                if let Some(packet) = session.queued.pop_front() {
-                    return Ok(packet);
-                }
-                if let Some(pkid) = outgoing.acknowledged_in_order() {
-                    return Ok(Packet::PubAck(PubAck { pkid, reason: PubAckReason::Success }, None));
-                }
-                // The library takes a batch when it ends. What came before a message that waits for its
-                // commit, such as the subscription that its answer needs, must not wait with it.
-                if self.in_batch && outgoing::waits_for_commit(stream) {
-                    return Err(Error::InsufficientBytes(1));
-                }
-                if shared.rate_limited {
-                    match pay(&mut self.tokens, &mut self.tokens_at, stream) {
-                        Ok(()) => session.packet(shared, outgoing, stream),
-                        Err(stop) => Err(stop),
+                loop {
+                    if let Some(packet) = session.queued.pop_front() {
+                        return Ok(packet);
                     }
-                } else {
-                    session.packet(shared, outgoing, stream)
+                    if outgoing.asks_for_a_piece() {
+                        return Ok(Packet::PingReq(PingReq));
+                    }
+                    // The library takes a batch when it ends. What came before a message that waits for its
+                    // commit, such as the subscription that its answer needs, must not wait with it.
+                    if self.in_batch && outgoing::waits_for_commit(stream) {
+                        return Err(Error::InsufficientBytes(1));
+                    }
+                    let paid = if shared.rate_limited { self.allowance.pay(stream) } else { Ok(()) };
+                    match paid.and_then(|()| session.packet(shared, outgoing, stream)) {
+                        Ok(Some(packet)) => return Ok(packet),
+                        // An acknowledgement, which is the gate's.
+                        Ok(None) => {}
+                        Err(stop) => break Err(stop),
+                    }
                 }
             }
         };
-        result.map_err(|stop| self.stop(stop))
+        result.map_err(|stop| self.stop(shared, stop))
     }
 
-    fn stop(&mut self, stop: Stop) -> Error {
+    fn stop(&mut self, shared: &Arc<Shared>, stop: Stop) -> Error {
         match stop {
             Stop::Wait(bytes) => Error::InsufficientBytes(bytes),
+            Stop::Slow => {
+                if let Phase::Open(session) = &self.phase {
+                    shared.wake_later(session.client.wake_group());
+                }
+                Error::InsufficientBytes(1)
+            }
             Stop::Close(why) => {
                 if let Phase::Open(session) = &self.phase {
                     log::debug!("client {}: {why}", session.client.id);
@@ -206,22 +220,6 @@ impl Socket {
         let connect = Connect { keep_alive: 1, client_id: String::new(), clean_session: false };
         Packet::Connect(connect, None, None, None, None)
     }
-}
-
-/// Takes one packet's worth from the client's allowance. Out of it, its packets wait in the buffer
-/// until it sends again; when too many wait, it is dropped.
-fn pay(tokens: &mut f64, at: &mut Option<Instant>, stream: &BytesMut) -> Result<(), Stop> {
-    v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
-    let rate = f64::from(MQTT_MESSAGES_PER_SECOND);
-    let now = Instant::now();
-    let passed = at.replace(now).map_or(Duration::ZERO, |before| now - before);
-    *tokens = (*tokens + passed.as_secs_f64() * rate).min(rate * BURST_SECONDS);
-    if *tokens < 1.0 {
-        let too_many = stream.len() > 2 * MQTT_PACKET_BYTES_MAX;
-        return Err(if too_many { "far over its rate".into() } else { Stop::Wait(1) });
-    }
-    *tokens -= 1.0;
-    Ok(())
 }
 
 /// Lets a client in, or says with which code to refuse it. Also returns the keep-alive it asked for.

@@ -2,7 +2,7 @@
 //!
 //! The library only relays. The gate stands between the socket and the library on every connection:
 //! it sees each packet first, answers what the library gets wrong (refusals, QoS 2, wills,
-//! keep-alive 0, unsubscribing), hands what workers say to `ingest` itself, and gives the library
+//! keep-alive 0, unsubscribing, QoS 1 towards clients, retained messages), hands what workers say to `ingest` itself, and gives the library
 //! only packets that it is known to bear. Three rules keep the library alive:
 //!
 //! 1. Only the gate ends a connection. A connection that the *router* ends while its task still has
@@ -10,16 +10,19 @@
 //!    reach it.
 //! 2. The library never sees a client's own id, login, will, or persistent session: it is given
 //!    short ids that are reused, so nothing grows with the number of strangers.
-//! 3. Topics, filters and retained messages that it keeps for ever are counted, with a limit each.
+//! 3. Topics and filters that it keeps for ever are counted, with a limit each.
 //!
 //! Sessions end with their connection (CONNACK always says "no session present").
 //! The crate logs an error for every odd packet under the target `rumqttd`: filter that target out.
 
+mod allowance;
 mod complaints;
 mod gate;
+mod in_flight;
 mod outgoing;
 mod publisher;
 mod registry;
+mod retained;
 mod rules;
 mod server;
 mod session;

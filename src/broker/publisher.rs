@@ -1,5 +1,5 @@
 //! The platform's own link into the library: commands to workers, wills, and wake-ups for
-//! connections that a takeover has ended.
+//! connections that a takeover has ended or that were slowed.
 
 use std::future::Future;
 use std::pin::pin;
@@ -16,8 +16,8 @@ use crate::protocol::Topic;
 
 /// Topics of the gate's own begin so; the blank keeps them out of every client's reach.
 pub(super) const WAKE_TOPIC: &str = "gate wake/";
-/// How many wake-up topics connections share.
-pub(super) const WAKE_GROUPS: u32 = 64;
+/// How many wake-up topics connections share: one for each bit of a word.
+pub(super) const WAKE_GROUPS: u32 = u64::BITS;
 
 /// Sends the platform's messages to subscribers. Clones share one link.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ impl Publisher {
 
     /// Sends `payload` to the topic's subscribers with QoS 1, or that of the subscription. Waits when
     /// the router is busy; what is said after the broker stopped is dropped.
-    pub fn publish(&self, topic: &Topic, payload: Vec<u8>, retain: bool) {
-        self.relay(Publish::new(Bytes::from(topic.to_string()), payload.into(), retain));
+    pub fn publish(&self, topic: &Topic, payload: Vec<u8>) {
+        self.relay(Publish::new(Bytes::from(topic.to_string()), payload.into(), false));
     }
 
     /// Sends a message whose QoS is 1 unless it is marked. Towards the library it is QoS 0, which owes

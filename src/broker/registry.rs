@@ -16,8 +16,7 @@ use super::outgoing::marked_qos_0;
 use super::publisher::WAKE_GROUPS;
 use crate::base::WorkerId;
 use crate::base::limits::{
-    MQTT_COMMAND_FILTERS_MAX, MQTT_OTHER_FILTERS_MAX, MQTT_RETAINED_BYTES_MAX, MQTT_TOPICS_MAX,
-    MQTT_WORKERS_PER_CLIENT_MAX,
+    MQTT_COMMAND_FILTERS_MAX, MQTT_OTHER_FILTERS_MAX, MQTT_TOPICS_MAX, MQTT_WORKERS_PER_CLIENT_MAX,
 };
 
 /// A message to send when a client leaves without DISCONNECT.
@@ -33,9 +32,9 @@ impl Will {
     /// The message to pass on.
     pub(super) fn message(self) -> Publish {
         if self.is_qos_0 {
-            marked_qos_0(&self.topic, &self.payload, self.retain)
+            marked_qos_0(&self.topic, &self.payload)
         } else {
-            Publish::new(self.topic, self.payload, self.retain)
+            Publish::new(self.topic, self.payload, false)
         }
     }
 }
@@ -94,9 +93,6 @@ struct Table {
     topics: HashSet<u64>,
     command_filters: HashSet<u64>,
     other_filters: HashSet<u64>,
-    /// Bytes of each retained message by the hash of its topic.
-    retained: HashMap<u64, usize>,
-    retained_bytes: usize,
 }
 
 /// See the head of this file.
@@ -213,32 +209,6 @@ impl Registry {
             admit(&mut table.other_filters, hash, MQTT_OTHER_FILTERS_MAX)
         }
     }
-
-    /// Whether a message may be retained; an empty one removes what is.
-    pub(super) fn retain(&self, topic: &[u8], payload_bytes: usize) -> bool {
-        let hash = self.hasher.hash_one(topic);
-        let mut table = self.table();
-        let before = table.retained.remove(&hash).unwrap_or(0);
-        table.retained_bytes -= before;
-        if payload_bytes == 0 {
-            return true;
-        }
-        let bytes = topic.len() + payload_bytes;
-        let fits = table.retained_bytes + bytes <= MQTT_RETAINED_BYTES_MAX;
-        // What does not fit leaves the message of before in its place.
-        let kept = if fits { bytes } else { before };
-        if kept > 0 {
-            table.retained.insert(hash, kept);
-            table.retained_bytes += kept;
-        }
-        fits
-    }
-
-    /// Whether a message is retained on `topic`.
-    pub(super) fn is_retained(&self, topic: &[u8]) -> bool {
-        let hash = self.hasher.hash_one(topic);
-        self.table().retained.contains_key(&hash)
-    }
 }
 
 fn admit(seen: &mut HashSet<u64>, hash: u64, max: usize) -> bool {
@@ -314,15 +284,6 @@ mod tests {
         registry.connect("x", worker("a"), None).unwrap();
         assert_eq!(registry.connect("x", worker("b"), None).unwrap_err(), Denied::Taken);
         assert!(registry.connect("x", worker("a"), None).is_ok());
-    }
-
-    #[test]
-    fn retained_messages_have_a_budget() {
-        let registry = Registry::new(1);
-        assert!(registry.retain(b"t", MQTT_RETAINED_BYTES_MAX - 1));
-        assert!(!registry.retain(b"u", 1));
-        assert!(registry.retain(b"t", 0));
-        assert!(registry.retain(b"u", 1) && registry.is_retained(b"u") && !registry.is_retained(b"t"));
     }
 
     #[test]

@@ -83,6 +83,17 @@ pub(super) fn subscription(identity: &Identity, filter: &str) -> Result<Subscrip
     }
 }
 
+/// Whether `identity` may read what is published on `topic`.
+pub(super) fn may_read(identity: &Identity, topic: &str) -> bool {
+    match identity {
+        Identity::Anyone => true,
+        Identity::Worker(worker) => topic
+            .parse::<Topic>()
+            .is_ok_and(|topic| topic.worker == *worker && !topic.channel.is_from_worker()),
+        Identity::Administrator => topic.starts_with("xenminer/"),
+    }
+}
+
 fn has_wildcards_in_place(filter: &str) -> bool {
     let levels: Vec<&str> = filter.split('/').collect();
     let last = levels.len() - 1;
@@ -134,6 +145,22 @@ mod tests {
         assert_eq!(subscription(&Identity::Administrator, "xenminer/#"), Ok(Subscription::Other));
         assert!(subscription(&Identity::Administrator, "#").is_err());
         assert!(publish_route(&Identity::Administrator, b"xenminer/a/status").is_err());
+    }
+
+    #[test]
+    fn who_reads_what_is_as_narrow_as_what_may_be_subscribed_to() {
+        for (who, topic, may) in [
+            (Identity::Anyone, "anything/at/all", true),
+            (Identity::Administrator, "xenminer/a/status", true),
+            (Identity::Administrator, "xenminer", false),
+            (Identity::Administrator, "else", false),
+            (worker("a"), "xenminer/a/task", true),
+            (worker("a"), "xenminer/a/status", false),
+            (worker("a"), "xenminer/b/task", false),
+            (worker("a"), "else", false),
+        ] {
+            assert_eq!(may_read(&who, topic), may, "{who:?} {topic}");
+        }
     }
 
     #[test]

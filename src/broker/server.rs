@@ -1,30 +1,29 @@
 //! Start and stop: the library's runtime on one thread, the platform's link on another.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TrySendError, bounded};
 use rumqttd::local::{LinkBuilder, LinkRx};
-use rumqttd::{
-    ConnectionSettings, Notification, Router, RouterConfig, SegmentConfig, Server, ServerSettings,
-};
+use rumqttd::{ConnectionSettings, Notification, Router, RouterConfig, Server, ServerSettings};
 use tokio::sync::oneshot;
 
 use super::complaints::Complaints;
 use super::gate::Gate;
 use super::publisher::Publisher;
 use super::registry::{Clients, Registry};
+use super::retained::Retained;
 use super::{BrokerError, Config, Credentials, Inbound};
 use crate::base::limits::{
-    MQTT_CONNECT_TIME_MAX, MQTT_LIBRARY_CONNECTIONS_MAX, MQTT_PACKET_BYTES_MAX, MQTT_SOCKETS_SPARE,
+    MQTT_CONNECT_TIME_MAX, MQTT_LIBRARY_CONNECTIONS_MAX, MQTT_PACKET_BYTES_MAX, MQTT_SLOWED_TIME,
+    MQTT_SOCKETS_SPARE,
 };
 use crate::base::thread::{self, BoxError, Deathwatch};
 
@@ -34,17 +33,15 @@ const STOP_SEEN_WITHIN: Duration = Duration::from_millis(20);
 const PORT_TRIES: usize = 16;
 /// The library keeps the last messages of each filter for its subscribers to fetch: so many bytes a
 /// segment, so many segments. A subscriber that falls further behind misses messages.
-const LOG_SEGMENT_BYTES: usize = 64 * 1024;
+const LOG_SEGMENT_BYTES: usize = 512 * 1024;
 const LOG_SEGMENTS: usize = 4;
-/// The same for filters that take the whole fleet's messages.
-const WIDE_LOG_SEGMENT_BYTES: usize = 512 * 1024;
-const WIDE_FILTERS: [&str; 3] = ["#", "xenminer/#", "xenminer/+/heartbeat"];
 /// The most that a subscriber is sent in one go.
 const OUTGOING_PACKETS_MAX: u64 = 200;
 
 /// What all gates share.
 pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
+    pub(super) retained: Retained,
     pub(super) publisher: Publisher,
     /// `None` in the open mode.
     pub(super) credentials: Option<Arc<dyn Credentials>>,
@@ -53,11 +50,29 @@ pub(super) struct Shared {
     pub(super) complaints: Complaints,
     inbound: Sender<Inbound>,
     stopping: Arc<AtomicBool>,
+    /// A bit for each wake-up topic that will be used within `MQTT_SLOWED_TIME`.
+    waking: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Wakes the connections of a group in a while, once for all that ask meanwhile: what a client sent
+    /// over its rate is in the gate's buffer already, and the client may wait for the answer to it.
+    pub(super) fn wake_later(self: &Arc<Self>, group: u32) {
+        let bit = 1 << group;
+        if self.waking.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+            return;
+        }
+        let shared = self.clone();
+        // Gates are only used on the library's runtime; when that ends, so does the wait.
+        tokio::spawn(async move {
+            tokio::time::sleep(MQTT_SLOWED_TIME).await;
+            shared.waking.fetch_and(!bit, Ordering::Relaxed);
+            shared.publisher.wake(group);
+        });
     }
 
     /// Hands over to `ingest`, waiting while its queue is full: all clients wait with it. `None`
@@ -120,6 +135,7 @@ impl Broker {
         let stopping = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
             registry: Arc::new(Registry::new(config.connections_max)),
+            retained: Retained::default(),
             publisher: Publisher::new(link_tx),
             credentials: (!config.open).then_some(credentials),
             rate_limited: config.rate_limited,
@@ -127,6 +143,7 @@ impl Broker {
             complaints: Complaints::default(),
             inbound,
             stopping: stopping.clone(),
+            waking: AtomicU64::new(0),
         });
         let link = thread::spawn("mqtt link", watch, move || drain(link_rx, &stopping))?;
         let mut broker = Broker { addr: config.addr, shared, stop: None, threads: vec![link] };
@@ -263,16 +280,14 @@ fn drain(mut link: LinkRx, stopping: &AtomicBool) -> Result<(), BoxError> {
 }
 
 fn router_config(sockets_max: usize) -> RouterConfig {
-    let wide = SegmentConfig { max_segment_size: WIDE_LOG_SEGMENT_BYTES, max_segment_count: LOG_SEGMENTS };
-    let custom: HashMap<String, SegmentConfig> =
-        WIDE_FILTERS.iter().map(|filter| ((*filter).to_owned(), wide.clone())).collect();
     RouterConfig {
         // Reaching this poisons the library: it is told more than the gate ever lets in.
         max_connections: MQTT_LIBRARY_CONNECTIONS_MAX.max(2 * sockets_max),
         max_outgoing_packet_count: OUTGOING_PACKETS_MAX,
         max_segment_size: LOG_SEGMENT_BYTES,
         max_segment_count: LOG_SEGMENTS,
-        custom_segment: Some(custom),
+        // What it takes for a wide filter is matched with every other: they are all of one size.
+        custom_segment: None,
         // With one filter that matches, the library remembers a topic's filters instead of
         // comparing every message with all of them.
         initialized_filters: Some(vec!["#".to_owned()]),

@@ -8,8 +8,7 @@ use bytes::{Bytes, BytesMut};
 use crossbeam_channel::bounded;
 use rumqttd::protocol::v4::{self, V4};
 use rumqttd::protocol::{
-    Error, Filter, Packet, PingReq, Protocol, PubAck, PubAckReason, Publish, QoS, RetainForwardRule,
-    Subscribe, Unsubscribe,
+    Error, Filter, Packet, PingReq, Protocol, Publish, QoS, RetainForwardRule, Subscribe, Unsubscribe,
 };
 
 use super::complaints::{Kind, Shown};
@@ -36,6 +35,8 @@ const ROUTES_KEPT: usize = 8;
 pub(super) enum Stop {
     /// Not all there yet.
     Wait(usize),
+    /// There, but more than the client may send now.
+    Slow,
     /// The connection ends, for this reason.
     Close(String),
 }
@@ -61,7 +62,7 @@ pub(super) struct Session {
     pub(super) queued: VecDeque<Packet>,
     routes: Vec<(Bytes, Known)>,
     route_next: usize,
-    subscriptions: Subscriptions,
+    pub(super) subscriptions: Subscriptions,
     /// Workers for whom `ingest` knows this connection to act.
     announced: HashSet<WorkerId>,
     /// QoS 2 ids received and not released.
@@ -116,12 +117,13 @@ impl Session {
         shared.hand(connected).ok_or(Stop::from("nobody takes messages any more"))
     }
 
+    /// Reads the client's next packet: what the library is to be given for it, if anything.
     pub(super) fn packet(
         &mut self,
         shared: &Shared,
         outgoing: &mut Outgoing,
         stream: &mut BytesMut,
-    ) -> Result<Packet, Stop> {
+    ) -> Result<Option<Packet>, Stop> {
         let frame = v4::check(stream.iter(), MQTT_PACKET_BYTES_MAX).map_err(unreadable)?;
         strict::check(frame.byte1, &stream[frame.fixed_header_len..frame.frame_length()])?;
         let (qos, pkid) = outgoing::delivery(&stream[..frame.frame_length()]).unwrap_or_default();
@@ -133,28 +135,24 @@ impl Session {
             stream[0] = if qos == 0 { frame.byte1 | DUP } else { frame.byte1 & !DUP };
         }
         let answer = match V4.read_mut(stream, MQTT_PACKET_BYTES_MAX).map_err(unreadable)? {
-            Packet::Publish(publish, _) => return self.publish(shared, outgoing, publish, qos, pkid),
-            Packet::PubAck(ack, _) if outgoing.acknowledged(ack.pkid) => {
-                match outgoing.acknowledged_in_order() {
-                    Some(pkid) => {
-                        return Ok(Packet::PubAck(PubAck { pkid, reason: PubAckReason::Success }, None));
-                    }
-                    // An earlier one is still due.
-                    None => Answer::Nothing,
-                }
+            Packet::Publish(publish, _) => {
+                return self.publish(shared, outgoing, publish, qos, pkid).map(Some);
             }
+            Packet::PubAck(ack, _) if outgoing.acknowledged(ack.pkid) => return Ok(None),
             Packet::PubAck(..) => return Err("an acknowledgement of nothing".into()),
             Packet::PubRel(release, _) => {
                 self.unreleased.retain(|pkid| *pkid != release.pkid);
                 Answer::PubComp(release.pkid)
             }
-            Packet::Subscribe(subscribe, _) => return self.subscribe(shared, outgoing, subscribe),
+            Packet::Subscribe(subscribe, _) => {
+                return self.subscribe(shared, outgoing, subscribe).map(Some);
+            }
             Packet::Unsubscribe(Unsubscribe { pkid, filters }, _) if !filters.is_empty() => {
                 filters.iter().try_for_each(|filter| rules::check_filter(filter))?;
                 let filters = self.subscriptions.forget(filters);
                 if !filters.is_empty() {
-                    outgoing.unsubscribing(filters.len());
-                    return Ok(Packet::Unsubscribe(Unsubscribe { pkid, filters }, None));
+                    outgoing.unsubscribing(&filters);
+                    return Ok(Some(Packet::Unsubscribe(Unsubscribe { pkid, filters }, None)));
                 }
                 Answer::UnsubAck(pkid)
             }
@@ -166,7 +164,7 @@ impl Session {
             _ => return Err("a packet that no client sends here".into()),
         };
         outgoing.answer(answer);
-        Ok(Packet::PingReq(PingReq))
+        Ok(Some(Packet::PingReq(PingReq)))
     }
 
     fn subscribe(
@@ -175,7 +173,7 @@ impl Session {
         outgoing: &mut Outgoing,
         subscribe: Subscribe,
     ) -> Result<Packet, Stop> {
-        let asked = self.subscriptions.ask(&self.client.identity, &shared.registry, subscribe.filters)?;
+        let asked = self.subscriptions.ask(&self.client.identity, shared, subscribe.filters)?;
         if let Some((filter, why)) = &asked.refused {
             let client = Shown(self.client.id.as_bytes());
             let filter = Shown(filter.as_bytes());
@@ -189,7 +187,7 @@ impl Session {
             outgoing.answer(Answer::SubAck(subscribe.pkid, asked.codes));
             return Ok(Packet::PingReq(PingReq));
         }
-        outgoing.subscribing(asked.codes);
+        outgoing.subscribing(asked.codes, asked.owed);
         Ok(Packet::Subscribe(Subscribe { pkid: subscribe.pkid, filters: asked.filters }, None))
     }
 
@@ -209,16 +207,22 @@ impl Session {
         if qos == 2 && self.unreleased.len() >= MQTT_UNRELEASED_MAX {
             return Err("too many QoS 2 messages not released".into());
         }
-        let empty = publish.payload.is_empty();
-        // The library forgets what is retained at any empty message: it may have those that mean it.
-        let relayed = known.relayed && !(empty && !publish.retain && shared.registry.is_retained(&topic));
-        if publish.retain && relayed && !shared.registry.retain(&topic, publish.payload.len()) {
-            return Err("too much retained".into());
-        }
+        let relayed = known.relayed;
         // A copy, so that what is kept of a message is its size and not that of a read buffer.
         publish.payload = Bytes::copy_from_slice(&publish.payload);
         publish.topic = topic;
-        if let Route::Ingest(of_worker) = &*known.route {
+        // Only removes what is retained: a worker says nothing with it.
+        let is_removal = publish.retain && publish.payload.is_empty();
+        if publish.retain {
+            if relayed && !shared.retained.retain(&publish.topic, &publish.payload, qos == 0) {
+                return Err("too much retained".into());
+            }
+            // The library need not know: those who are subscribed already get it as any other message.
+            publish.retain = false;
+        }
+        if let Route::Ingest(of_worker) = &*known.route
+            && !is_removal
+        {
             let precious = matches!(of_worker.channel, Channel::Register | Channel::Block);
             let receipt_time = (precious && qos > 0).then_some(MQTT_RECEIPT_TIME_MAX);
             shared.ingest(of_worker, publish.payload.clone(), receipt_time)?;
@@ -229,7 +233,7 @@ impl Session {
                 self.unreleased.push(pkid);
                 outgoing.answer(Answer::PubRec(pkid));
                 self.queued.push_back(Packet::PingReq(PingReq));
-                let message = Publish::new(publish.topic, publish.payload, publish.retain);
+                let message = Publish::new(publish.topic, publish.payload, false);
                 return Ok(Packet::Publish(message, None));
             }
             (false, 0) => outgoing.answer(Answer::Nothing),
@@ -321,8 +325,9 @@ impl Shared {
             // Nobody takes messages any more: the platform is stopping.
             let _ = self.ingest(&topic, will.payload.clone(), None);
         }
-        let may_retain = !will.retain || self.registry.retain(&will.topic, will.payload.len());
-        if may_retain && self.registry.admit_topic(&will.topic) {
+        if self.registry.admit_topic(&will.topic) {
+            // Beyond the budget it is only passed on: its client is gone and cannot be told.
+            let _ = will.retain && self.retained.retain(&will.topic, &will.payload, will.is_qos_0);
             self.publisher.relay(will.message());
         }
     }

@@ -8,7 +8,7 @@ use super::{CliError, arguments, say};
 use crate::base::Clock;
 use crate::market::{audit, import};
 use crate::sim::seed;
-use crate::store::{backup, open_for_reading};
+use crate::store::{backup, open_current};
 
 /// Flags of `xenblocks seed`.
 #[derive(Args)]
@@ -94,7 +94,7 @@ pub(super) fn seed(arguments: Seed) -> Result<(), CliError> {
 
 pub(super) fn audit(arguments: Audit) -> Result<(), CliError> {
     let path = arguments.db.db_path;
-    let report = audit::audit(&open_for_reading(&path)?)?;
+    let report = audit::audit(&open_current(&path)?)?;
     report.violations.iter().for_each(say);
     if report.left_off > 0 {
         say(format_args!("and {} more", report.left_off));

@@ -1,5 +1,6 @@
 //! Log lines on stderr, for people or for programs.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use env_logger::fmt::Formatter;
@@ -53,7 +54,16 @@ fn text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
     let time = line.timestamp_seconds().to_string();
     let time = time.get(11..19).unwrap_or(&time);
     let module = record.target().rsplit("::").next().unwrap_or_default();
-    writeln!(line, "{time} [{module}] {} {}", record.level(), record.args())
+    writeln!(line, "{time} [{module}] {} {}", record.level(), on_one_line(&record.args().to_string()))
+}
+
+/// What others have sent can neither begin a line of its own nor steer a terminal.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 fn json(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
@@ -64,4 +74,15 @@ fn json(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
         "message": record.args().to_string(),
     });
     writeln!(line, "{object}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_stays_on_its_line() {
+        assert_eq!(on_one_line("rig-1: gemüse 中"), "rig-1: gemüse 中");
+        assert_eq!(on_one_line("a\r\n00:00 INFO b\u{1b}[2J\u{9b}m"), "a\\r\\n00:00 INFO b\\u{1b}[2J\\u{9b}m");
+    }
 }

@@ -114,6 +114,8 @@ pub enum CliError {
     #[error(transparent)]
     Worker(#[from] crate::worker::WorkerError),
     #[error(transparent)]
+    SecretFile(#[from] crate::auth::SecretFileError),
+    #[error(transparent)]
     Io(#[from] std::io::Error),
     /// A thread ended that must not.
     #[error("the thread {} ended: {}; the program stops so that nothing goes on half", .0.thread, .0.cause)]

@@ -105,6 +105,7 @@ impl Crew {
             gpu_count: 2,
             api_port: Some(platform.api_addr().port()),
             heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+            tokens: HashMap::new(),
             seed: None,
         };
         crew.spawn("simulate", watch, |stop| Ok(leases::run(config, Clock::system(), stop)?))?;

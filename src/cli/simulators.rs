@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{CliError, signals};
+use crate::auth::worker_tokens;
+use crate::base::limits::TOKENS_FILE_BYTES_MAX;
 use crate::base::{Clock, EthAddress, Secret, WorkerId};
 use crate::sim::{fleet, leases};
 use crate::worker::session::Broker;
@@ -44,6 +46,9 @@ pub(super) struct Simulate {
     /// The platform's HTTP port, whose chain gets the blocks first; 0: blocks go to the platform alone.
     #[arg(long, env = "XENBLOCKS_API_PORT", default_value_t = 0, value_name = "PORT")]
     api_port: u16,
+    /// The workers' tokens, for a marketplace in closed mode: a line `WORKER_ID TOKEN` for each, in a file that its owner alone can open.
+    #[arg(long, env = "XENBLOCKS_TOKENS_FILE", value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
     /// Draw the same workers each time.
     #[arg(long, env = "XENBLOCKS_SEED", value_name = "N")]
     seed: Option<u64>,
@@ -84,7 +89,7 @@ pub(super) struct Fleet {
         value_name = "ADDRESS"
     )]
     owner: EthAddress,
-    /// The workers' tokens, for a marketplace in closed mode: a line `WORKER_ID TOKEN` for each.
+    /// The workers' tokens, for a marketplace in closed mode: a line `WORKER_ID TOKEN` for each, in a file that its owner alone can open.
     #[arg(long, env = "XENBLOCKS_TOKENS_FILE", value_name = "FILE")]
     tokens_file: Option<PathBuf>,
     /// Draw the same fleet each time.
@@ -101,6 +106,7 @@ pub(super) fn simulate(arguments: Simulate) -> Result<(), CliError> {
         gpu_count: arguments.gpu_count,
         api_port: (arguments.api_port != 0).then_some(arguments.api_port),
         heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+        tokens: arguments.tokens_file.as_deref().map(tokens).transpose()?.unwrap_or_default(),
         seed: arguments.seed,
     };
     Ok(leases::run(config, Clock::system(), bell)?)
@@ -123,7 +129,8 @@ pub(super) fn fleet(arguments: Fleet) -> Result<(), CliError> {
 /// A file of tokens. Empty lines and those that begin with `#` are the reader's.
 fn tokens(path: &Path) -> Result<HashMap<WorkerId, Secret>, CliError> {
     let said = |what: String| CliError::Said(format!("{}: {what}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
+    let text = worker_tokens::file(path)?
+        .ok_or_else(|| said(format!("no text of at most {TOKENS_FILE_BYTES_MAX} bytes")))?;
     let mut tokens = HashMap::new();
     for (index, line) in text.lines().enumerate() {
         let words: Vec<_> = line.split_whitespace().collect();
@@ -152,6 +159,10 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{OpenOptions, Permissions};
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+
     use super::*;
 
     #[test]
@@ -159,7 +170,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");
         let read = |text: &str| {
-            std::fs::write(&path, text).unwrap();
+            let _ = std::fs::remove_file(&path);
+            let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
             tokens(&path)
         };
         let both = read("# mine\nfleet-worker-001 abc\n\n fleet-worker-002\tdef \n").unwrap();
@@ -171,9 +184,14 @@ mod tests {
             ("a/b c", "line 1: "),
             ("a b\na c", "line 2: this worker"),
             ("# a b", "no token"),
+            (&"#".repeat(2 * 1024 * 1024 + 1), "no text of at most"),
         ] {
             let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(fault), "{text:?}: {error}");
+            assert!(error.contains(fault), "{fault}: {error}");
         }
+        read("a b").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let exposed = tokens(&path).unwrap_err().to_string();
+        assert!(exposed.contains("chmod 600"), "{exposed}");
     }
 }

@@ -7,18 +7,18 @@ use crossbeam_channel::{Receiver, select};
 use serde::Serialize;
 
 use super::House;
-use crate::base::limits::STORE_BULK_ROWS_MAX;
+use crate::base::limits::{ACTS_KEPT_TIME, ACTS_MAX, STORE_BULK_ROWS_MAX};
 use crate::base::thread::BoxError;
 use crate::base::{Timestamp, WorkerId, memory};
 use crate::fleet::ONLINE_WINDOW;
 use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::snapshots::{self, Resolution, Sample};
-use crate::store::{StoreError, idempotency, workers};
+use crate::store::{StoreError, acts, idempotency, workers};
 
-const TICK: Duration = Duration::from_secs(1);
-const SNAPSHOT_TICKS: u64 = 30;
-const HEALTH_TICKS: u64 = 60;
-const CLEANUP_TICKS: u64 = 3600;
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
+const CLEANUP_EVERY: Duration = Duration::from_secs(3600);
 /// Contract: rest.md, Rules, Snapshots.
 const HASHRATES_KEPT: Duration = Duration::from_secs(86_400);
 const WALLET_HOURS_KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -26,25 +26,26 @@ const WALLET_DAYS_KEPT: Duration = Duration::from_secs(90 * 86_400);
 
 /// Runs until `stop` closes, then flushes once more. An `Err` is the store's end.
 pub fn monitor(house: &House, stop: &Receiver<()>) -> Result<(), BoxError> {
-    let ticks = house.clock.every(TICK);
-    let mut looked = house.clock.now();
-    for tick in 0.. {
-        house.clock.discipline();
-        let now = house.clock.now();
-        house.flush_heartbeats()?;
-        if tick % SNAPSHOT_TICKS == 0 {
-            house.record_hashrates(now)?;
-        }
-        if tick % HEALTH_TICKS == HEALTH_TICKS - 1 {
-            house.report_silence(looked, now);
-            looked = now;
-            memory::give_back();
-        }
-        if tick % CLEANUP_TICKS == 0 {
-            house.clean_up(now)?;
-        }
+    let clock = &house.clock;
+    let (flushes, snapshots) = (clock.every(FLUSH_EVERY), clock.every(SNAPSHOT_EVERY));
+    let (looks, cleanups) = (clock.every(HEALTH_EVERY), clock.every(CLEANUP_EVERY));
+    let mut looked = clock.now();
+    house.record_hashrates(looked)?;
+    house.clean_up(looked)?;
+    loop {
         select! {
-            recv(ticks) -> _ => {}
+            recv(flushes) -> _ => {
+                clock.discipline();
+                house.flush_heartbeats()?;
+            }
+            recv(snapshots) -> _ => house.record_hashrates(clock.now())?,
+            recv(looks) -> _ => {
+                let now = clock.now();
+                house.report_silence(looked, now);
+                looked = now;
+                memory::give_back();
+            }
+            recv(cleanups) -> _ => house.clean_up(clock.now())?,
             // Closed: the platform is stopping.
             recv(stop) -> _ => break,
         }
@@ -125,7 +126,8 @@ impl House {
                         now.minus(WALLET_DAYS_KEPT),
                         rows,
                     )?
-                    + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?)
+                    + idempotency::forget(connection, now.minus(IDEMPOTENCY_LIFETIME))?
+                    + acts::forget(connection, now.minus(ACTS_KEPT_TIME), ACTS_MAX, rows)?)
             })?;
             if gone < STORE_BULK_ROWS_MAX {
                 return Ok(());

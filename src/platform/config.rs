@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::StartError;
-use crate::auth::{JwtSecret, Mode, administrator};
+use crate::auth::{JwtSecret, Mode, administrator, siwe};
 use crate::base::Secret;
 use crate::base::limits::JWT_SECRET_BYTES_MIN;
 use crate::chain::{self, simulator::DIFFICULTY_START_KIB};
@@ -73,6 +73,15 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), StartError> {
         if self.auth == AuthMode::Open && !self.bind.is_loopback() {
             return Err(StartError::OpenToStrangers(self.bind));
+        }
+        if self.api_port == self.mqtt_port && self.api_port != 0 {
+            return Err(StartError::SamePort(self.api_port));
+        }
+        if let Some(domain) = self.sign_in_domain.as_ref().filter(|domain| !siwe::is_domain(domain)) {
+            return Err(StartError::SignInDomain(domain.clone()));
+        }
+        if let Some(folder) = self.static_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(StartError::StaticDir(folder.clone()));
         }
         Ok(())
     }

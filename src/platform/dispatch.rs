@@ -90,7 +90,7 @@ impl Parts {
         match event {
             Event::Command { worker, command } => {
                 let payload = serde_json::to_vec(&command)?;
-                self.publisher.publish(&Topic { worker, channel: Channel::Task }, payload, false);
+                self.publisher.publish(&Topic { worker, channel: Channel::Task }, payload);
             }
             Event::RosterChanged(worker) => live_feed::publish_worker(&self.api, &worker),
             Event::WorkerChanged(worker) => {

@@ -11,11 +11,11 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
 
 use super::config::beside;
-use super::{Config, health, reachable};
+use super::{Config, StartError, health, reachable};
 use crate::auth::{JwtSecret, Mode, administrator};
 use crate::base::Clock;
 use crate::market::audit;
-use crate::store::{SCHEMA_VERSION, StoreError, open_for_reading};
+use crate::store::{SCHEMA_VERSION, StoreError, open_current, open_for_reading};
 
 /// What lies open beside clients: the database, the listeners, logs.
 const DESCRIPTORS_BESIDE: usize = 64;
@@ -91,20 +91,31 @@ fn configuration(config: &Config) -> Findings {
 }
 
 fn secrets(config: &Config) -> Findings {
-    let mut found = Vec::new();
-    let mut tell = |name: &str, path: &Path, read: Result<(), String>| match read {
-        Ok(()) => found.push(well("secrets", format!("{name}: {}", path.display()))),
-        Err(problem) => found.push(broken("secrets", problem)),
+    let told = |name: &str, path: &Path, read: Result<(), String>| match read {
+        Ok(()) => well("secrets", format!("{name}: {}", path.display())),
+        Err(problem) => broken("secrets", problem),
     };
     let kept = |given: &Option<PathBuf>, ending| {
         given.clone().or_else(|| Some(beside(&config.db_path, ending)).filter(|path| path.exists()))
     };
-    if let Some(path) = kept(&config.jwt_secret_file, ".sessions.key") {
-        tell("sessions", &path, JwtSecret::from_file(&path).map(drop).map_err(|error| error.to_string()));
-    }
-    if let Some(path) = kept(&config.admin_key_file, ".admin.key") {
-        tell("administrator", &path, administrator::load(&path).map(drop).map_err(|error| error.to_string()));
-    }
+    let sessions = |path: PathBuf| {
+        told("sessions", &path, JwtSecret::from_file(&path).map(drop).map_err(|error| error.to_string()))
+    };
+    let administrator = |path: PathBuf| {
+        told("administrator", &path, administrator::load(&path).map(drop).map_err(|error| error.to_string()))
+    };
+    let sessions = match &config.jwt_secret {
+        Some(secret) if JwtSecret::given(secret.clone(), config.mode()).is_none() => {
+            Some(broken("secrets", StartError::WeakSecret.to_string()))
+        }
+        Some(_) => Some(doubtful(
+            "secrets",
+            "on a command line every user of this machine can read the secret: give a file, --jwt-secret-file",
+        )),
+        None => kept(&config.jwt_secret_file, ".sessions.key").map(sessions),
+    };
+    let mut found: Findings = sessions.into_iter().collect();
+    found.extend(kept(&config.admin_key_file, ".admin.key").map(administrator));
     if found.is_empty() {
         found.push(well("secrets", "none yet: the first start makes them, readable by their owner alone"));
     }
@@ -137,6 +148,13 @@ fn ports(config: &Config) -> Findings {
 
 fn folder(db_path: &Path) -> Finding {
     let folder = nearest_folder(db_path);
+    let is_file = |path: &&Path| path.exists() && !path.is_dir();
+    if let Some(file) = db_path.ancestors().skip(1).find(is_file) {
+        return broken(
+            "folder",
+            format!("no folder {}: it is a file; choose another --db-path", file.display()),
+        );
+    }
     let shown = folder.display();
     match access(&folder, Access::WRITE_OK | Access::EXEC_OK) {
         Ok(()) => well("folder", format!("{shown} can be written to")),
@@ -180,7 +198,12 @@ fn database(path: &Path, clock: &Clock) -> Findings {
     }
     let look = || -> Result<Findings, StoreError> {
         let connection = open_for_reading(path)?;
-        Ok(vec![soundness(&connection, path)?, books(&connection), time(&connection, clock)?])
+        let mut found = vec![soundness(&connection, path)?, time(&connection, clock)?];
+        // An earlier release's books are in order when they are brought up to date, or not at all.
+        if open_current(path).is_ok() {
+            found.push(books(&connection));
+        }
+        Ok(found)
     };
     look().unwrap_or_else(|error| vec![broken("database", error.to_string())])
 }

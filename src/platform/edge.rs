@@ -46,7 +46,7 @@ impl WorkerLink for Link {
     fn control(&self, worker: &WorkerId, control: &Control) {
         let topic = Topic { worker: worker.clone(), channel: Channel::Control };
         let payload = serde_json::to_vec(control).expect("a command is JSON");
-        self.publisher.publish(&topic, payload, false);
+        self.publisher.publish(&topic, payload);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a platform does not start: one line that says what to do.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -40,6 +41,17 @@ pub enum StartError {
     /// Open mode off loopback.
     #[error("--auth open is for loopback only, and {0} is not; use --auth required")]
     OpenToStrangers(IpAddr),
+    /// One port for two listeners.
+    #[error("--api-port and --mqtt-port are both {0}: give one of them another")]
+    SamePort(u16),
+    /// A host that no sign-in message can name.
+    #[error(
+        "--sign-in-domain: {0:?} is no host; give it as in market.example or localhost:8080, without https://"
+    )]
+    SignInDomain(String),
+    /// No pages to show.
+    #[error("--static-dir: there is no folder {}", .0.display())]
+    StaticDir(PathBuf),
     /// A short secret in closed mode.
     #[error("the JWT secret is too short: give at least 32 bytes, or leave it out to have one made")]
     WeakSecret,

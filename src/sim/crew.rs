@@ -55,6 +55,15 @@ pub(super) fn random(seed: Option<u64>) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
+/// Where anybody logs in, everybody must.
+pub(super) fn check_tokens(tokens: &HashMap<WorkerId, Secret>, plans: &[Plan]) -> Result<(), SimError> {
+    let without = |plan: &&Plan| !tokens.contains_key(&plan.register.worker_id);
+    match plans.iter().find(without).filter(|_| !tokens.is_empty()) {
+        Some(plan) => Err(SimError::Token(plan.register.worker_id.clone())),
+        None => Ok(()),
+    }
+}
+
 /// Runs the crew until `stop` rings or its sender is gone, or everybody was shut down.
 pub(super) fn run(crew: Crew, clock: &Clock, stop: &Receiver<()>) -> Result<(), SimError> {
     let (watch, deaths) = thread::deathwatch();

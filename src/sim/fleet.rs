@@ -100,11 +100,8 @@ fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
     }
     let mut random = crew::random(config.seed);
     let plans: Vec<Plan> = (1..=config.workers).map(|number| plan(number, config, &mut random)).collect();
-    let without = |plan: &&Plan| !config.tokens.contains_key(&plan.register.worker_id);
-    match plans.iter().find(without).filter(|_| !config.tokens.is_empty()) {
-        Some(plan) => Err(SimError::Token(plan.register.worker_id.clone())),
-        None => Ok(plans),
-    }
+    crew::check_tokens(&config.tokens, &plans)?;
+    Ok(plans)
 }
 
 fn plan(number: u32, config: &Config, random: &mut Xoshiro256PlusPlus) -> Plan {

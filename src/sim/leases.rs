@@ -11,7 +11,7 @@ use super::crew::{self, Crew};
 use super::rig::{Plan, Rate};
 use super::{SimError, WORKERS_MAX};
 use crate::base::limits::GPUS_MAX;
-use crate::base::{Clock, EthAddress};
+use crate::base::{Clock, EthAddress, Secret, WorkerId};
 use crate::protocol::{Gpu, Register};
 use crate::worker::session::Broker;
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub api_port: Option<u16>,
     /// Time between heartbeats.
     pub heartbeat_interval: Duration,
+    /// Each worker's token, for a marketplace in closed mode; empty: nobody logs in.
+    pub tokens: HashMap<WorkerId, Secret>,
     /// Draws the same workers each time; fresh ones without.
     pub seed: Option<u64>,
 }
@@ -47,7 +49,7 @@ pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimEr
     let plans = plans(&config)?;
     log::info!("simulating {} workers", plans.len());
     let chain = config.api_port.map(|port| format!("http://{}:{port}", config.broker.host));
-    crew::run(Crew { broker: config.broker, tokens: HashMap::new(), chain, plans }, &clock, &stop)
+    crew::run(Crew { broker: config.broker, tokens: config.tokens, chain, plans }, &clock, &stop)
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
@@ -61,7 +63,9 @@ fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
         return Err(SimError::Config("intervals are longer than nothing"));
     }
     let mut random = crew::random(config.seed);
-    Ok((1..=config.workers).map(|number| plan(number, config, &mut random)).collect())
+    let plans: Vec<Plan> = (1..=config.workers).map(|number| plan(number, config, &mut random)).collect();
+    crew::check_tokens(&config.tokens, &plans)?;
+    Ok(plans)
 }
 
 fn plan(number: u32, config: &Config, random: &mut Xoshiro256PlusPlus) -> Plan {
@@ -103,6 +107,7 @@ mod tests {
             gpu_count: 7,
             api_port: None,
             heartbeat_interval: HEARTBEAT_INTERVAL,
+            tokens: HashMap::new(),
             seed: Some(seed),
         }
     }

@@ -14,7 +14,7 @@ use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../../sql/001_ledger.sql"),
     include_str!("../../sql/002_market.sql"),
     include_str!("../../sql/003_chain.sql"),
@@ -26,6 +26,8 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../sql/009_own_leases.sql"),
     include_str!("../../sql/010_token_issuers.sql"),
     include_str!("../../sql/011_scopes.sql"),
+    include_str!("../../sql/012_acts.sql"),
+    include_str!("../../sql/013_own_leases_before.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -97,6 +99,16 @@ pub fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// The same, for what asks for tables and columns as they are now.
+pub fn open_current(path: &Path) -> Result<Connection, StoreError> {
+    let connection = open_for_reading(path)?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < SCHEMA_VERSION {
+        return Err(StoreError::TooOld { path: path.to_owned(), found, known: SCHEMA_VERSION });
+    }
+    Ok(connection)
+}
+
 /// Whether a file says in its header that it is a database of ours. Opening one, even to read, would
 /// leave a log beside it.
 pub fn is_ours(path: &Path) -> bool {
@@ -155,8 +167,9 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
             transaction.pragma_update(None, "user_version", number)
         };
         let transaction = connection.transaction()?;
+        let applied = apply(&transaction);
         crash::point("migration");
-        apply(&transaction).and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
+        applied.and_then(|()| transaction.commit()).map_err(|error| StoreError::Unreadable {
             path: path.to_owned(),
             problem: format!("migration {number} failed: {error}"),
         })?;

@@ -28,6 +28,19 @@ pub enum StoreError {
         /// Ours.
         known: i64,
     },
+    /// Made by an earlier release, and only looked at.
+    #[error(
+        "{path} has schema version {found}, this program looks into version {known}: a start of `xenblocks server` on it, \
+         or on a copy, brings it there"
+    )]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
     /// A database of the Python prototype or of something else.
     #[error("{0} was not made by this program; bring a prototype's database in with `xenblocks import {0}`")]
     Foreign(PathBuf),

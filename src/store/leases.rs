@@ -169,6 +169,13 @@ pub fn of_worker(connection: &Connection, worker: &WorkerId, limit: i64, offset:
         .collect()
 }
 
+/// Number of a worker's leases, its owner's own among them.
+pub fn count_of_worker(connection: &Connection, worker: &WorkerId) -> Result<i64> {
+    connection
+        .prepare_cached("SELECT count(*) FROM leases WHERE worker_id = ?1")?
+        .query_row([worker], |row| row.get(0))
+}
+
 /// Number of active leases: at most one a worker.
 pub fn count_active(connection: &Connection) -> Result<i64> {
     count_in(connection, LeaseState::Active)

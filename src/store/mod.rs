@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod activity;
+pub mod acts;
 pub mod backup;
 pub mod blocks;
 pub mod convert;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use rusqlite::Connection;
 
-pub use database::{Database, SCHEMA_VERSION, is_ours, open_for_reading};
+pub use database::{Database, SCHEMA_VERSION, is_ours, open_current, open_for_reading};
 pub use error::StoreError;
 pub(crate) use files::check_file;
 pub use health::probe;

@@ -12,6 +12,8 @@ use crate::chain::Client;
 use crate::pow::Difficulty;
 
 const POLL_EVERY: Duration = Duration::from_secs(10);
+/// Failures in a row of which the first is told: one a minute.
+const FAILURES_TOLD_EVERY: u32 = 6;
 
 /// The thread that asks.
 pub(super) struct Follower {
@@ -45,9 +47,11 @@ impl Follower {
 
 fn follow(client: &Client, clock: &Clock, news: &Sender<Difficulty>, stopped: &Receiver<()>) {
     let ticks = clock.every(POLL_EVERY);
-    let mut known = None;
+    let (mut known, mut failures) = (None, 0u32);
     loop {
-        match client.difficulty() {
+        let answer = client.difficulty();
+        failures = if answer.is_ok() { 0 } else { failures.saturating_add(1) };
+        match answer {
             Ok(difficulty) if known == Some(difficulty) => {}
             Ok(difficulty) => match news.try_send(difficulty) {
                 Ok(()) => known = Some(difficulty),
@@ -56,7 +60,10 @@ fn follow(client: &Client, clock: &Clock, news: &Sender<Difficulty>, stopped: &R
                 // The owner stops.
                 Err(TrySendError::Disconnected(_)) => return,
             },
-            Err(error) => log::warn!("the chain's difficulty: {}", thread::causes(&error)),
+            Err(error) if failures % FAILURES_TOLD_EVERY == 1 => {
+                log::warn!("the chain's difficulty: {}", thread::causes(&error));
+            }
+            Err(_) => {}
         }
         select! {
             recv(ticks) -> _ => {}

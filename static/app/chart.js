@@ -59,7 +59,7 @@ function summary(times, series, format) {
 function ValueTable({ times, series, format, title }) {
   const step = Math.ceil(times.length / TABLE_ROWS_MAX);
   const rows = times.map((at, i) => i).filter((i) => i % step === 0).reverse();
-  return html`<div class="table-scroll plain" tabindex="0" role="region" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th>${series.map((one) => html`<th scope="col" class="number" key=${one.label}>${one.label}</th>`)}</tr></thead>
+  return html`<div class="table-scroll plain" tabindex="0" role="group" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th>${series.map((one) => html`<th scope="col" class="number" key=${one.label}>${one.label}</th>`)}</tr></thead>
     <tbody>${rows.map((i) => html`<tr key=${times[i]}><td>${dateTime(times[i])}, ${time(times[i])}</td>${series.map((one) => html`<td class="number" key=${one.label}>${one.values[i] === null || one.values[i] === undefined ? "–" : format(one.values[i])}</td>`)}</tr>`)}</tbody></table></div>`;
 }
 

@@ -43,10 +43,10 @@ export function countdown(seconds) {
 export const time = (seconds) => clockTime.format(seconds * 1000);
 /** Nov 3, 14:03 */
 export const dateTime = (seconds) => dayTime.format(seconds * 1000);
-/** Today, Yesterday, or Monday, November 3 */
-export function day(seconds) {
+/** Today, Yesterday, or Monday, November 3; `now` as in ago */
+export function day(seconds, now = Date.now() / 1000) {
   const at = new Date(seconds * 1000);
-  const days = Math.round((startOfDay(new Date()) - startOfDay(at)) / 86400000);
+  const days = Math.round((startOfDay(new Date(now * 1000)) - startOfDay(at)) / 86400000);
   return days === 0 ? "Today" : days === 1 ? "Yesterday" : fullDay.format(at);
 }
 const startOfDay = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate());

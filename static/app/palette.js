@@ -76,7 +76,7 @@ export function Palette({ onClose }) {
   };
   return html`<${Dialog} title="Search and commands" onClose=${onClose} bare>
     <div class="palette-input"><${Icon} name="search" /><input ref=${input} role="combobox" aria-expanded="true" aria-controls=${id} aria-activedescendant=${place >= 0 ? `${id}-${place}` : undefined}
-      aria-label="Search and commands" placeholder="Worker, lease, block or command" value=${typed} autocomplete="off" spellcheck=${false} onInput=${(event) => { setTyped(event.currentTarget.value); setAt(0); }} onKeyDown=${press} /><kbd>Esc</kbd></div>
+      aria-label="Search and commands" placeholder="Worker, lease, block or command" value=${typed} autocomplete="off" spellcheck=${false} onInput=${(event) => { setTyped(event.currentTarget.value); setAt(0); }} onKeyDown=${press} /><button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></div>
     <div class="palette-list" role="listbox" id=${id} aria-label="Results">
       ${found.length === 0 && html`<p class="group">Nothing found for “${typed}”.</p>`}
       ${found.map((one, i) => html`${(i === 0 || found[i - 1].group !== one.group) && html`<div class="group" role="presentation" key=${one.group}>${one.group}</div>`}

@@ -2,12 +2,12 @@
 // the table of pages, and the page of the address.
 
 import { Component, cx, html, render, signal, useEffect, useId, useLayoutEffect, useRef, useState } from "/static/app/core.js";
-import { ago, money, short } from "/static/app/format.js";
+import { ago, duration, money, short } from "/static/app/format.js";
 import { Button, EmptyState, ErrorState, Icon, PageHead, Skeleton, copy } from "/static/app/kit.js";
 import { clearNotices, dismiss, notices, readAll, toasts, unread } from "/static/app/notices.js";
 import { listen, match, navigate, place } from "/static/app/router.js";
 import { openSignIn, restore, session, signInAsked, signOut } from "/static/app/session.js";
-import { connect, connection, now } from "/static/app/store.js";
+import { clockOff, connect, connection, now } from "/static/app/store.js";
 
 export const PAGES = [
   { href: "/", label: "Overview", icon: "overview", key: "o" },
@@ -44,13 +44,13 @@ export function Shell({ children }) {
       <a class="brand" href="/" aria-label="XenBlocks, overview"><${Mark} /><span>XenBlocks</span></a>
       <nav class="nav" aria-label="Main">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}>${page.label}</a>`)}</nav>
       <div class="top-tools">
-        <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label="Search and commands"><${Icon} name="search" size=${16} /><span>Search</span><kbd>${touchKey} K</kbd></button>
+        <button type="button" class="search-button" onClick=${() => { overlay.value = "palette"; }} aria-label=${`Search ${touchKey} K`}><${Icon} name="search" size=${16} /><span>Search</span> <kbd>${touchKey} K</kbd></button>
         <${Connection} /><${Notices} />
         <button type="button" class="icon-button theme-button" aria-label=${isLight() ? "Dark theme" : "Light theme"} onClick=${switchTheme}><${Icon} name=${isLight() ? "moon" : "sun"} /></button>
         <${Account} />
       </div></div></header>
     <main id="main" class="page" tabindex="-1">${children}</main>
-    <footer class="foot"><span>XenBlocks Platform</span><nav aria-label="More"><a href="/dashboard">Operator dashboard</a><a href="/api/openapi.json">API</a><button type="button" class="link" onClick=${() => { overlay.value = "help"; }}>Keyboard</button></nav></footer>
+    <footer class="foot"><span>XenBlocks Platform${clockOff.value !== 0 && html` · <span class="warn">This machine's clock is ${duration(Math.abs(clockOff.value))} ${clockOff.value > 0 ? "behind" : "fast"}: times here are the server's.</span>`}</span><nav aria-label="More"><a href="/dashboard">Operator dashboard</a><a href="/api/openapi.json">API</a><button type="button" class="link" onClick=${() => { overlay.value = "help"; }}>Keyboard</button></nav></footer>
     <nav class="tabs-bar" aria-label="Pages">${PAGES.map((page) => html`<a key=${page.href} href=${page.href} aria-current=${isHere(page, path) ? "page" : undefined}><${Icon} name=${page.icon} size=${20} /><span>${page.label.replace("Marketplace", "Market").replace("Monitoring", "Monitor").replace("Block Buster", "Blocks")}</span></a>`)}</nav>
     <${Toasts} /><${Overlays} />`;
 }
@@ -68,7 +68,7 @@ function Connection() {
     : state === "stale" ? `Stale since ${since ? new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "start"}` : left > 0 ? `Reconnecting in ${left} s` : "Reconnecting";
   return html`<div class="conn" data-state=${state}><span class="hidden" role="status">${state === "live" ? "Live" : state === "connecting" ? "Connecting" : "Connection lost"}</span>
     <i class="dot" aria-hidden="true"></i><span class="conn-text">${text}</span>
-    ${retryAt > 0 && html`<button type="button" class="link" onClick=${connect}>Retry<span class="wide-only"> now</span></button>`}</div>`;
+    ${retryAt > 0 && html`<button type="button" class="link" onClick=${connect}>Retry<span class="wide-only"> now</span></button>`}</div>`;
 }
 
 function Notices() {
@@ -196,17 +196,20 @@ function Page() {
   const found = find(path);
   const [shown, setShown] = useState(null);
   const [error, setError] = useState(null);
-  const first = useRef(true);
+  const here = useRef(null);
   const attempt = () => {
     setError(null);
     found?.route.load().then((module) => setShown({ route: found.route, View: module.default }), setError);
   };
   useEffect(attempt, [found?.route]);
+  useEffect(() => { if (!error) return undefined; addEventListener("live-again", attempt); return () => removeEventListener("live-again", attempt); }, [error, found?.route]);
   useEffect(() => { document.title = found ? `${found.params.id ?? found.route.title} · XenBlocks` : "Not found · XenBlocks"; }, [path]);
-  // A new page begins at its top, and a screen reader at its heading; back returns to where one was.
+  // A new page begins at its top, and a screen reader at its heading; back returns to where one was. A drawer is no new page.
   useLayoutEffect(() => {
-    if (first.current) { first.current = false; return; }
-    if (!moved || !shown) return;
+    if (found && shown?.route !== found.route) return;
+    const [before, at] = [here.current, found?.route.same ?? path];
+    here.current = at;
+    if (!moved || before === null || before === at) return;
     scrollTo(0, scroll ?? 0);
     if (!document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
   }, [shown, path, moved]);

@@ -31,6 +31,9 @@ export const news = signal(quiet());
 export const connection = signal({ state: "connecting", since: 0, retryAt: 0, attempt: 0 });
 
 let clockOffset = 0;
+const CLOCK_OFF_SECONDS = 120;
+/** How far this machine's clock is behind the server's, in seconds (less than 0: before it); 0 while that does not matter. */
+export const clockOff = signal(0);
 /** Seconds by the server's clock, whatever this machine's says. */
 export const now = () => Date.now() / 1000 + clockOffset;
 export const isOnline = (worker) => worker.online ?? now() - (worker.last_heartbeat ?? 0) < ONLINE_SECONDS;
@@ -201,6 +204,7 @@ export function connect() {
   mine.onmessage = (event) => {
     const frame = JSON.parse(event.data);
     clockOffset = frame.ts - Date.now() / 1000;
+    clockOff.value = Math.abs(clockOffset) < CLOCK_OFF_SECONDS ? 0 : Math.round(clockOffset / 60) * 60;
     heard = Date.now();
     arrived[frame.type]?.(frame);
     // Pages that could not ask meanwhile ask again.

@@ -15,6 +15,7 @@ const ROW_PX = 48;
 const CARD_LINE_PX = 28;
 const OVERSCAN = 6;
 const SORT_MS = 1000;
+const collator = new Intl.Collator(undefined, { numeric: true });
 const narrow = matchMedia("(max-width: 700px)");
 
 /** The sort of the URL: [{key, down}], and what a click on a heading does. */
@@ -32,7 +33,7 @@ export function useSort(name, fallback = "") {
 
 function compare(a, b) {
   if (typeof a === "number" || typeof b === "number") return (Number(a) || 0) - (Number(b) || 0);
-  return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  return collator.compare(a ?? "", b ?? "");
 }
 
 /** Sorted, anew at most once a second while only values change: rows must not jump under the pointer. */
@@ -78,15 +79,16 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
     return () => { element.removeEventListener("scroll", onScroll); sized.disconnect(); cancelAnimationFrame(frame); };
   }, [sorted.length > 0]);
   if (!loading && sorted.length === 0) return empty ?? null;
-  const first = Math.max(0, Math.floor(view.top / rowPx) - OVERSCAN);
+  // Of fewer rows than there were, the last are shown until the browser has scrolled back to them.
   const last = Math.min(sorted.length, Math.ceil((view.top + view.height) / rowPx) + OVERSCAN);
+  const first = Math.max(0, Math.min(Math.floor(view.top / rowPx), last - Math.ceil(view.height / rowPx)) - OVERSCAN);
   const below = (sorted.length - last) * rowPx;
   const full = sorted.length * rowPx + (cards ? 0 : 41);
   const open = (row, event) => {
     if (event.target.closest("a, button, input, label, select")) return;
     if (href) navigate(href(row)); else onRow?.(row);
   };
-  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${Math.min(height, loading ? ROW_PX * 6 : full + 2)}px` }} tabindex="0" role="region" aria-label=${label}>
+  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${Math.min(height, loading ? ROW_PX * 6 : full + 2)}px` }} tabindex="0" role="group" aria-label=${label}>
     <table role="table" aria-rowcount=${sorted.length + 1} class=${cards ? "cards" : ""} style=${{ minWidth: cards ? undefined : `${shown.reduce((sum, c) => sum + (c.width ?? 140), 0)}px` }}>
       <colgroup>${shown.map((c) => html`<col key=${c.key} style=${{ width: c.width ? `${c.width}px` : "auto" }} />`)}</colgroup>
       <thead role="rowgroup"><tr role="row">${shown.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} toggle=${toggle} />`)}</tr></thead>
@@ -96,7 +98,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
           ? Array.from({ length: 5 }, (_, i) => html`<tr key=${i} role="row">${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`)
           : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowPx}px` }}
               class=${cx((href || onRow) && "opens", rowClass?.(row))} onClick=${href || onRow ? (event) => open(row, event) : undefined}>
-              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip")} data-label=${column.label}>
+              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label}>
                 ${at === 0 && href ? html`<a class="row-link" href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}</tr>`)}
         ${below > 0 && html`<tr key="below" class="space" aria-hidden="true" style=${{ height: `${below}px` }}><td colspan=${shown.length}></td></tr>`}
       </tbody></table></div>`;
@@ -105,7 +107,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
 function Heading({ column, order, toggle }) {
   const at = order.findIndex((one) => one.key === column.key);
   const down = order[at]?.down;
-  if (!column.value) return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""}>${column.label || html`<span class="hidden">Actions</span>`}</th>`;
+  if (!column.value) return html`<th role="columnheader" scope="col" class=${cx(column.number && "number", !column.label && "stick")}>${column.label || html`<span class="hidden">Actions</span>`}</th>`;
   return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""} aria-sort=${at === 0 ? (down ? "descending" : "ascending") : undefined}>
     <button type="button" class=${cx("sort", at >= 0 && "on")} title="Sort; with Shift, by several columns" onClick=${(event) => toggle(column.key, event.shiftKey, column.number)}>${column.label}
     <${Icon} name=${at >= 0 && !down ? "up" : "down"} size=${12} />${at >= 0 && order.length > 1 && html`<sup>${at + 1}</sup>`}</button></th>`;

@@ -125,7 +125,7 @@ function Operations({ view }) {
     <div class="bb-filters"><${ViewToggle} label="Market" value=${market} options=${FILTERS} onChange=${setMarket} />
       <input type="search" aria-label="Filter operations" placeholder="Id, provider, consumer or status" value=${search} onInput=${(event) => setSearch(event.currentTarget.value)} /></div>
     ${!view ? html`<${Waiting} />` : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>` : shown.length === 0 ? html`<${EmptyState} icon="filter" title="No operations" text="None of the last operations fits." />`
-      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="region" aria-label="Operations"><table><thead><tr><th scope="col">Operation</th><th scope="col">Market</th><th scope="col" class="number">Height</th><th scope="col">Provider</th><th scope="col">Consumer</th><th scope="col" class="number">Amount</th><th scope="col">Status</th><th scope="col">When</th></tr></thead>
+      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Operations"><table><thead><tr><th scope="col">Operation</th><th scope="col">Market</th><th scope="col" class="number">Height</th><th scope="col">Provider</th><th scope="col">Consumer</th><th scope="col" class="number">Amount</th><th scope="col">Status</th><th scope="col">When</th></tr></thead>
         <tbody>${shown.map((one, index) => html`<tr key=${`${one.id}-${index}`}><td class="mono">${words(one.id)}</td><td>${words(one.type)}</td><td class="number">${known(one.block_height)}</td><td class="mono">${words(one.provider)}</td><td class="mono">${words(one.consumer)}</td><td class="number">${known(one.amount, decimals)}</td><td><${Pill} tone=${one.status === "completed" ? "success" : one.status === "failed" ? "danger" : ""}>${words(one.status)}<//></td><td>${isNumber(one.timestamp) ? ago(one.timestamp) : "–"}</td></tr>`)}</tbody></table></div>`}<//>`;
 }
 
@@ -134,7 +134,7 @@ function Peers({ view }) {
   const more = Array.isArray(list) ? list.length - PEERS_SHOWN_MAX : 0;
   return html`<${Card} title="Peers" note=${Array.isArray(list) ? known(view.data.total) : ""} flush>
     ${!view ? html`<${Waiting} />` : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>` : list.length === 0 ? html`<${EmptyState} icon="monitoring" title="No peers" text="The node is connected to nobody." />`
-      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="region" aria-label="Peers"><table><thead><tr><th scope="col">Peer</th><th scope="col">Address</th><th scope="col" class="number">Latency</th><th scope="col">Version</th><th scope="col">Validator</th><th scope="col" class="number">Reputation</th></tr></thead>
+      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Peers"><table><thead><tr><th scope="col">Peer</th><th scope="col">Address</th><th scope="col" class="number">Latency</th><th scope="col">Version</th><th scope="col">Validator</th><th scope="col" class="number">Reputation</th></tr></thead>
         <tbody>${list.slice(0, PEERS_SHOWN_MAX).map((peer, index) => html`<tr key=${index}><td class="mono peer-id">${words(peer.id)}</td><td class="mono">${words(peer.address)}</td><td class="number">${known(peer.latency_ms)} ms</td><td>${words(peer.version)}</td><td>${peer.is_validator === true ? "yes" : "no"}</td><td class="number">${known(peer.reputation)}</td></tr>`)}</tbody></table></div>`}
     ${more > 0 && html`<p class="soft body">and ${count(more)} more</p>`}<//>`;
 }

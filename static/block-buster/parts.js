@@ -43,6 +43,6 @@ function drawn(points, low, high) {
 }
 
 function Values({ title, points, format }) {
-  return html`<div class="table-scroll plain values" tabindex="0" role="region" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th><th scope="col" class="number">Value</th></tr></thead>
+  return html`<div class="table-scroll plain values" tabindex="0" role="group" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th><th scope="col" class="number">Value</th></tr></thead>
     <tbody>${points.toReversed().map((point) => html`<tr key=${point.at}><td>${time(point.at / 1000)}</td><td class="number">${format(point.value)}</td></tr>`)}</tbody></table></div>`;
 }

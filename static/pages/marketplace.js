@@ -1,12 +1,12 @@
 // Marketplace: what is for rent, as cards, as a list or as an order book. Every filter is in the address.
 
-import { html, useMemo } from "/static/app/core.js";
-import { url, useApi } from "/static/app/api.js";
+import { html } from "/static/app/core.js";
+import { get, url, useApi } from "/static/app/api.js";
 import { count, hashrate, money, percent, pricePerKiloHour, unitMoney } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, GpuBadge, Icon, PageHead, Pager, Skeleton, StaleNote, StatusBadge, ViewToggle, stateOf } from "/static/app/kit.js";
-import { navigate, setQuery, useQuery } from "/static/app/router.js";
+import { toastError } from "/static/app/notices.js";
+import { setQuery, useQuery } from "/static/app/router.js";
 import { isIn, session } from "/static/app/session.js";
-import { stats, useNow, useRoster, workers } from "/static/app/store.js";
 import { DataTable } from "/static/app/table.js";
 import { ActiveLeases } from "/static/pages/leases.js";
 import { RentDialog } from "/static/pages/rent.js";
@@ -34,7 +34,7 @@ export default function Marketplace() {
   const [sort, setSort] = useQuery("sort", "price");
   const [page, setPage] = useQuery("page", "1");
   const at = Math.max(1, Number.parseInt(page, 10) || 1);
-  const answer = useApi(view === "book" ? null : url("/api/marketplace", {
+  const answer = useApi(url("/api/marketplace", {
     page: at, limit: PAGE_ROWS, sort_by: sort, search: filters.q, gpu_type: filters.gpu, min_hashrate: number(filters.rate) && Number(filters.rate) * 1000,
     max_price: number(filters.max), min_reputation: number(filters.rating), available_only: filters.all ? "false" : "true",
   }), { every: POLL_MS });
@@ -43,7 +43,7 @@ export default function Marketplace() {
     : html`<${EmptyState} icon="market" title="Nothing is for rent now" text="Workers appear here when they come online and are free."><${Button} onClick=${() => filters.set({ all: "1" })}>Show all workers<//><//>`;
   return html`<${PageHead} title="Marketplace" text="Rent hashpower by the minute. You pay for what is delivered."><${ViewToggle} label="View" value=${view} options=${VIEWS} onChange=${setView} /><//>
     <${Mine} />
-    ${view === "book" ? html`<${OrderBook} onRent=${setRenting} />` : html`
+    ${view === "book" ? html`<${OrderBook} types=${answer.data?.gpu_types ?? []} onRent=${setRenting} />` : html`
       <${Filters} filters=${filters} types=${answer.data?.gpu_types ?? []} sort=${sort} setSort=${(next) => { setPage("1"); setSort(next); }} total=${answer.data?.total} />
       <${StaleNote} of=${answer} />
       ${answer.error && !answer.data ? html`<${Card}><${ErrorState} error=${answer.error} retry=${answer.reload} /><//>`
@@ -101,37 +101,29 @@ function Mine() {
   return html`<${Card} title="Your active rentals" note=${count(leases.data.total)} flush actions=${html`<a href="/renter">All leases</a>`}><${ActiveLeases} leases=${leases.data.items} /><//>`;
 }
 
-/** Free workers by comparable price, and what they add up to. */
-function levels() {
-  const free = [...workers.values()].filter((w) => w.state === "AVAILABLE" && w.online && w.hashrate > 0).map((worker) => ({ worker, at: pricePerKiloHour(worker) })).sort((a, b) => a.at - b.at);
-  if (free.length === 0) return [];
-  const steps = new Set(free.map(({ at }) => at.toPrecision(3)));
-  // Few prices: a level each. Many: levels of about as many workers.
-  const wanted = steps.size <= LEVELS_MAX ? null : Math.ceil(free.length / LEVELS_MAX);
-  const found = [];
-  let sum = 0;
-  for (const { worker, at } of free) {
-    const key = wanted ? Math.floor(found.reduce((n, level) => n + level.workers, 0) / wanted) : at.toPrecision(3);
-    let level = found.at(-1);
-    if (level?.key !== key) { level = { key, from: at, best: worker, workers: 0, rate: 0 }; found.push(level); }
-    sum += worker.hashrate;
-    Object.assign(level, { to: at, workers: level.workers + 1, rate: level.rate + worker.hashrate, sum });
-  }
-  return found;
-}
-
-function OrderBook({ onRent }) {
-  const { complete } = useRoster();
-  const slow = Math.floor(useNow(2000) / 2);
-  const ladder = useMemo(levels, [slow, complete, workers.size]);
-  const all = ladder.at(-1)?.sum ?? 0;
-  if (ladder.length === 0) return html`<${Card} title="Order book">${stats.value ? html`<${EmptyState} icon="market" title="Nothing is for rent now" text="Free workers stand here by what a kH/s costs for an hour." />` : html`<${Skeleton} lines=${8} />`}<//>`;
-  return html`<${Card} title="Order book" flush note=${`${hashrate(all)} of ${count(ladder.reduce((n, level) => n + level.workers, 0))} free workers${complete ? "" : ", loading more"}`}>
-    <p class="book-text soft">The cheapest hashpower first. A row adds its workers to all above it: read how much you can have at a price.</p>
-    <div class="table-scroll plain book" tabindex="0" role="region" aria-label="Order book"><table><thead><tr><th scope="col" class="number">Price per kH/s·h</th><th scope="col" class="number wide-only">Workers</th><th scope="col" class="number">Hashrate</th><th scope="col" class="number">In all</th><th scope="col"><span class="hidden">Rent</span></th></tr></thead>
-      <tbody>${ladder.map((level) => html`<tr key=${level.key}><td class="number">${unitMoney(level.from)}${level.to > level.from * 1.005 && html`<span class="soft"> to ${unitMoney(level.to)}</span>`}</td>
-        <td class="number wide-only">${count(level.workers)}</td><td class="number">${hashrate(level.rate)}</td>
-        <td class="number depth"><span class="depth-bar" style=${{ transform: `scaleX(${all > 0 ? level.sum / all : 0})` }}></span><span class="depth-value">${hashrate(level.sum)}</span></td>
-        <td class="number"><${Button} small aria-label=${`Rent ${level.best.worker_id}, the cheapest at this price`} onClick=${() => onRent(level.best.worker_id)}>Rent<//></td></tr>`)}</tbody></table></div>
-    <div class="row book-text"><${Button} small tone="quiet" onClick=${() => navigate("/marketplace?sort=value")}>See them as cards<//></div><//>`;
+/** The book as the server keeps it; a row is the cheapest worker of its level. */
+function OrderBook({ types, onRent }) {
+  const [gpu] = useQuery("gpu");
+  const answer = useApi(url("/api/marketplace/ladder", { levels: LEVELS_MAX, gpu_type: gpu }), { every: POLL_MS });
+  const book = answer.data;
+  const rent = async (place) => {
+    try {
+      const found = await get(url("/api/marketplace", { sort_by: "value", gpu_type: gpu, limit: 1, page: place }));
+      if (found.items.length > 0) onRent(found.items[0].worker_id); else answer.reload();
+    } catch (error) { toastError(error); }
+  };
+  let before = 0;
+  const rows = (book?.levels ?? []).map((level) => { const place = before + 1; before += level.workers; return { ...level, place }; });
+  return html`<${Card} title="Order book" flush note=${book && `${hashrate(book.hashrate)} of ${count(book.workers)} free workers`}
+    actions=${html`<div class="filters"><select aria-label="GPU" value=${gpu} onChange=${(event) => setQuery({ gpu: event.currentTarget.value })}><option value="">Any GPU</option>${[...new Set([gpu, ...types])].filter(Boolean).map((type) => html`<option key=${type} value=${type}>${type}</option>`)}</select></div>`}>
+    <${StaleNote} of=${answer} />
+    ${answer.error && !book ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : !book ? html`<div class="body"><${Skeleton} lines=${8} /></div>`
+      : rows.length === 0 ? html`<${EmptyState} icon="market" title="Nothing is for rent now" text="Free workers stand here by what a kH/s costs for an hour." />`
+      : html`<p class="book-text soft">The cheapest hashpower first. A row adds its workers to all above it: read how much you can have at a price.</p>
+    <div class="table-scroll plain book" tabindex="0" role="group" aria-label="Order book"><table><thead><tr><th scope="col" class="number">Up to, per kH/s·h</th><th scope="col" class="number wide-only">Workers</th><th scope="col" class="number wide-only">Hashrate</th><th scope="col" class="number">In all</th><th scope="col"><span class="hidden">Rent</span></th></tr></thead>
+      <tbody>${rows.map((level) => html`<tr key=${level.place}><td class="number">${unitMoney(level.price_per_khs_hour)}</td>
+        <td class="number wide-only">${count(level.workers)}</td><td class="number wide-only">${hashrate(level.hashrate)}</td>
+        <td class="number depth"><span class="depth-bar" style=${{ transform: `scaleX(${book.hashrate > 0 ? level.cumulative_hashrate / book.hashrate : 0})` }}></span><span class="depth-value">${hashrate(level.cumulative_hashrate)}</span></td>
+        <td class="number"><${Button} small aria-label=${`Rent the cheapest worker at up to ${unitMoney(level.price_per_khs_hour)}`} onClick=${() => rent(level.place)}>Rent<//></td></tr>`)}</tbody></table></div>`}
+    <div class="row between book-text"><${Button} small tone="quiet" onClick=${() => setQuery({ view: "", sort: "value" }, { push: true })}>See them as cards<//>${book?.unrated > 0 && html`<span class="soft">${count(book.unrated)} more do not hash yet.</span>`}</div><//>`;
 }

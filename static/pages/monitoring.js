@@ -85,7 +85,7 @@ function Fleet() {
     <${DataTable} name="fleet" label="Fleet" rows=${rows} columns=${COLUMNS} rowKey=${(w) => w.worker_id} sort="-hashrate" tick=${tick} loading=${waiting} height=${520}
       href=${(w) => `/worker/${encodeURIComponent(w.worker_id)}${window.location.search}`}
       empty=${filtered ? html`<${EmptyState} icon="search" title="No worker is like that" text="Change the search or the filter."><${Button} onClick=${() => { setSearch(""); setStatus("all"); }}>Show all<//><//>`
-        : html`<${EmptyState} icon="gpu" title="No worker has registered yet" text="Start one on a machine with GPUs: xenblocks worker --miner-addr 0x…"><${Button} onClick=${() => navigate("/provider")}>How to connect one<//><//>`} /><//>`;
+        : html`<${EmptyState} icon="gpu" title="No worker has registered yet" text="Start one on a machine with GPUs: xenblocks worker --miner-addr 0x…"><${Button} onClick=${() => navigate("/provider?tab=connect")}>How to connect one<//><//>`} /><//>`;
 }
 
 function Blocks() {

@@ -68,7 +68,10 @@ function Activity() {
   const feed = useApi(`/api/overview/activity?page=${at}&limit=${FEED_ROWS}`, { every: at === 1 ? POLL_MS : 0 });
   const days = useMemo(() => {
     const found = new Map();
-    for (const item of feed.data?.items ?? []) found.set(day(item.timestamp), [...(found.get(day(item.timestamp)) ?? []), item]);
+    for (const item of feed.data?.items ?? []) {
+      const name = day(item.timestamp, now());
+      found.set(name, [...(found.get(name) ?? []), item]);
+    }
     return [...found];
   }, [feed.data]);
   return html`<${Card} title="Activity" flush>
@@ -114,7 +117,7 @@ function Next() {
     { done: status === "in", title: "Sign in with a wallet", text: "It proves your address; nothing is sent on chain.", run: () => openSignIn(), label: "Sign in" },
     { done: status === "in" && account?.balance > 0, title: "Fund your account", text: "Money is held while a lease runs, and what is left comes back.", run: () => navigate("/account"), label: "Deposit" },
     { done: status === "in" && account?.held > 0, title: "Rent a worker", text: "It mines for your address, with keys that bear your prefix.", run: () => navigate("/marketplace"), label: "Browse" },
-    { done: false, title: "Connect a worker of your own", text: "Earn while it is idle.", run: () => navigate("/provider"), label: "Show how" },
+    { done: false, title: "Connect a worker of your own", text: "Earn while it is idle.", run: () => navigate("/provider?tab=connect"), label: "Show how" },
   ];
   return html`<${Card} title="What to do next"><ol class="steps">${steps.map((step, i) => html`<li key=${step.title} class=${step.done ? "done" : ""}>
     <span class="step-no" aria-hidden="true">${step.done ? html`<${Icon} name="check" size=${14} />` : i + 1}</span><div><p class="step-title">${step.title}${step.done && html`<span class="hidden">, done</span>`}</p><p class="soft">${step.text}</p></div>

@@ -5,12 +5,13 @@ import { download, post, url, useApi } from "/static/app/api.js";
 import { ChartCard } from "/static/app/chart.js";
 import { ConfirmDialog } from "/static/app/dialog.js";
 import { count, dateTime, duration, hashrate, hashrateParts, money } from "/static/app/format.js";
-import { Button, Card, EmptyState, ErrorState, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, copy, stateOf } from "/static/app/kit.js";
+import { Button, Card, EmptyState, ErrorState, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, stateOf } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { useQuery } from "/static/app/router.js";
 import { openSignIn, session } from "/static/app/session.js";
 import { DataTable } from "/static/app/table.js";
 import { Achievements } from "/static/pages/achievements.js";
+import { Connect } from "/static/pages/connect.js";
 import { PriceDialog } from "/static/pages/pricing.js";
 
 const PAGE_ROWS = 20;
@@ -23,12 +24,12 @@ export default function Provider() {
   if (status === "checking" && !account) return html`<${PageHead} title="Provider" /><${Skeleton} height=${280} />`;
   if (!account) return html`<${PageHead} title="Provider" text="Earn with hardware that is idle." /><${Card}><${EmptyState} icon="provider" title="Sign in with the wallet of your workers" text="A worker belongs to the address it was started with."><${Button} tone="primary" onClick=${() => openSignIn()}>Sign in<//><//><//><${Connect} />`;
   const wallet = session.value.kind === "wallet";
-  const tabs = wallet ? [["workers", "Workers"], ["earnings", "Earnings"], ["achievements", "Achievements"]] : [["workers", "Workers"], ["earnings", "Earnings"]];
+  const tabs = [["workers", "Workers"], ["earnings", "Earnings"], wallet && ["achievements", "Achievements"], ["connect", "Connect"]].filter(Boolean);
   const who = wallet ? "" : account.account_id;
   return html`<${PageHead} title="Provider" text="Your workers, their prices, and what they earned." />
     <${Totals} who=${who} />
     <${Tabs} label="Part of the page" value=${tab} options=${tabs} onChange=${setTab} />
-    ${tab === "earnings" ? html`${wallet && html`<${Period} />`}<${Earnings} who=${who} />` : tab === "achievements" && wallet ? html`<${Achievements} />` : html`<${Workers} who=${who} wallet=${wallet} />`}`;
+    ${tab === "earnings" ? html`<${Summary} who=${who} />${wallet && html`<${Period} />`}<${Earnings} who=${who} />` : tab === "connect" ? html`<${Connect} />` : tab === "achievements" && wallet ? html`<${Achievements} />` : html`<${Workers} who=${who} wallet=${wallet} />`}`;
 }
 
 function Totals({ who }) {
@@ -45,7 +46,8 @@ function Totals({ who }) {
 
 // --- workers ---
 
-const isListed = (worker) => worker.listed ?? worker.state !== "SELF_MINING";
+/** For rent, or about to be: what the owner wants, and what the worker says. */
+const isListed = (worker) => worker.listed && worker.state !== "SELF_MINING";
 
 function Workers({ who, wallet }) {
   const [page, setPage] = useQuery("page", "1");
@@ -103,6 +105,15 @@ function ListDialog({ workers, list, onClose, onDone }) {
 
 // --- earnings ---
 
+const SPANS = [["24h", "24 hours"], ["7d", "7 days"], ["30d", "30 days"], ["all", "In all"]];
+
+function Summary({ who }) {
+  const answer = useApi(url("/api/provider/earnings/summary", { provider_id: who }), { every: POLL_MS });
+  const periods = answer.data?.periods;
+  if (answer.error && !periods) return html`<${Card}><${ErrorState} error=${answer.error} retry=${answer.reload} /><//>`;
+  return html`<div class="metrics">${SPANS.map(([key, label]) => html`<${MetricCard} key=${key} label=${label} icon="market" tone="success" loading=${!periods} value=${money(periods?.[key].earned, true)} hint=${periods && `${count(periods[key].leases)} ${periods[key].leases === 1 ? "lease" : "leases"} settled`} />`)}</div>`;
+}
+
 function Period() {
   const [period, setPeriod] = useQuery("period", "24h");
   const answer = useApi(url("/api/wallet/history", { period }), { every: 60000 });
@@ -138,15 +149,4 @@ function Earnings({ who }) {
     ${answer.error && !answer.data ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : html`<${DataTable} label="Payments" rows=${rows} columns=${PAYMENTS} rowKey=${(s) => s.lease_id} manual loading=${!answer.data} href=${(s) => `/lease/${encodeURIComponent(s.lease_id)}`} height=${1020}
       empty=${html`<${EmptyState} icon="market" title="Nothing earned yet" text="Each lease of your workers is paid here when it ends." />`} />`}
     <${Pager} page=${at} pages=${Math.ceil((answer.data?.total ?? 0) / PAGE_ROWS)} onPage=${(next) => setPage(next, { push: true })} /><//>`;
-}
-
-// --- how to begin ---
-
-function Connect() {
-  const address = session.value.address || "0xYOUR_ADDRESS";
-  const command = `xenblocks worker --miner-addr ${address} --mqtt-broker ${location.hostname}`;
-  return html`<${Card} title="Connect a worker"><ol class="steps">
-    <li><span class="step-no" aria-hidden="true">1</span><div><p class="step-title">Install the program on the machine with the GPUs</p><p class="soft">One file, nothing else to install.</p></div></li>
-    <li><span class="step-no" aria-hidden="true">2</span><div><p class="step-title">Start it with your address</p><p class="secret mono">${command}</p></div><${Button} small icon="copy" onClick=${() => copy(command)}>Copy<//></li>
-    <li><span class="step-no" aria-hidden="true">3</span><div><p class="step-title">Sign in with that wallet, set a price and list it</p><p class="soft">It mines for you while nobody rents it.</p></div></li></ol><//>`;
 }

@@ -83,8 +83,8 @@ function Form({ worker, reload, onClose }) {
     }
   };
   const footer = html`<${Button} onClick=${onClose}>Cancel<//>
-    ${changed ? html`<${Button} tone="primary" onClick=${() => { setShown(price); setRefused(null); }}>Accept ${money(price, true)} / min<//>`
-      : html`<${Button} tone="primary" type="submit" form="rent-form" busy=${busy} disabled=${!free || (status === "in" && (Boolean(problem) || missing > 0 || !isAddress(mine)))}>${status === "in" ? `Rent for ${problem ? "…" : money(cost)}` : "Sign in to rent"}<//>`}`;
+    ${changed ? html`<${Button} key="accept" tone="primary" onClick=${() => { setShown(price); setRefused(null); }}>Accept ${money(price, true)} / min<//>`
+      : html`<${Button} key="rent" tone="primary" type="submit" form="rent-form" busy=${busy} disabled=${!free || (status === "in" && (Boolean(problem) || missing > 0 || !isAddress(mine)))}>${status === "in" ? `Rent for ${problem ? "…" : money(cost)}` : "Sign in to rent"}<//>`}`;
   return html`<${Dialog} title=${`Rent ${worker.worker_id}`} onClose=${onClose} footer=${footer}>
     <form id="rent-form" class="stack" onSubmit=${rent} noValidate>
       <div class="row between"><span class="row"><${GpuBadge} worker=${worker} /><strong class="num">${hashrate(worker.hashrate)}</strong></span>

@@ -15,7 +15,6 @@ mod support;
 mod the_block;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use http_client::{Answer, Client};
 use serde_json::Value;
@@ -42,7 +41,7 @@ impl House {
     /// With another clock and other settings.
     fn with(mode: Mode, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
         let node = Node::start(mode);
-        let mut settings = settings(&node.url());
+        let mut settings = Settings { auth_token: Some(Secret::new("a-token")), ..node.settings() };
         change(&mut settings);
         let gateway = BlockBuster::start(settings, clock).unwrap();
         House {
@@ -97,23 +96,6 @@ impl Drop for House {
         if let Some(gateway) = self.gateway.take() {
             gateway.stop();
         }
-    }
-}
-
-fn settings(rpc_url: &str) -> Settings {
-    let local = [127, 0, 0, 1].into();
-    Settings {
-        rpc_url: rpc_url.to_owned(),
-        auth_token: Some(Secret::new("a-token")),
-        rpc_timeout: Duration::from_secs(2),
-        http_host: local,
-        http_port: 0,
-        ws_host: local,
-        ws_port: 0,
-        feature_ws_port: 0,
-        cors: Vec::new(),
-        allow_rpc: false,
-        demo_node: false,
     }
 }
 

@@ -24,7 +24,7 @@ fn a_worker_talks_to_ingest_and_gets_its_commands() {
     assert_eq!((topic.as_str(), payload.as_slice()), ("xenminer/rig-1/heartbeat", b"{}".as_slice()));
     assert!(receipt.is_none());
     let task = "xenminer/rig-1/task".parse().unwrap();
-    house.broker.publisher().publish(&task, b"go".to_vec(), false);
+    house.broker.publisher().publish(&task, b"go".to_vec());
     let command = rig.read().unwrap();
     assert_eq!(command.first & 0b110, 0b10, "QoS 1");
     assert_ne!(command.id(), 0);
@@ -64,7 +64,7 @@ fn the_answer_to_a_registration_finds_the_subscription_sent_with_it() {
     burst.extend(publish(b"xenminer/rig-1/register", b"{}", 1, 2, false));
     rig.send(&burst);
     let (_, _, receipt) = house.published();
-    house.broker.publisher().publish(&"xenminer/rig-1/task".parse().unwrap(), b"ack".to_vec(), false);
+    house.broker.publisher().publish(&"xenminer/rig-1/task".parse().unwrap(), b"ack".to_vec());
     receipt.expect("a registration waits").done();
     let mut answers = std::iter::from_fn(|| rig.read());
     assert!(answers.any(|packet| packet.first >> 4 == 3 && packet.publish().1 == b"ack"));
@@ -120,7 +120,7 @@ fn a_reconnect_takes_the_place_of_the_old_connection_for_good() {
     let clients = house.broker.clients();
     assert!(clients.is_connected(&worker_id("rig")) && clients.ids() == ["rig"]);
     let task = "xenminer/rig/task".parse().unwrap();
-    house.broker.publisher().publish(&task, b"still there".to_vec(), false);
+    house.broker.publisher().publish(&task, b"still there".to_vec());
     assert_eq!(new.read().unwrap().publish().1, b"still there");
     drop(new);
     let mut connected = 0;

@@ -5,6 +5,7 @@ mod limits;
 mod log_lines;
 #[path = "../support/mqtt_client.rs"]
 mod mqtt_client;
+mod retained;
 mod strangers;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -146,7 +146,7 @@ fn a_refused_filter_is_refused_alone() {
     rig.send(&packet(0x82, &[&[0, 3][..], &wanted].concat()));
     let answer = rig.read().expect("an answer");
     assert_eq!((answer.first, answer.body), (0x90, vec![0, 3, 1, 0x80, 0x80, 0x80, 1]));
-    house.broker.publisher().publish(&"xenminer/rig/control".parse().unwrap(), b"go".to_vec(), false);
+    house.broker.publisher().publish(&"xenminer/rig/control".parse().unwrap(), b"go".to_vec());
     assert_eq!(rig.read().unwrap().publish().1, b"go");
 }
 
@@ -346,6 +346,24 @@ fn a_client_over_its_rate_is_slowed_and_at_last_dropped() {
     while greedy.read().is_some() {}
     assert!(modest.ping());
     house.assert_serves();
+}
+
+#[test]
+fn a_client_over_its_rate_that_waits_for_its_acknowledgements_gets_them() {
+    let config = Config { rate_limited: true, ..Config::open((Ipv4Addr::LOCALHOST, 0).into()) };
+    let house = Harness::with(config);
+    let mut client = house.connect("windowed");
+    let send = |client: &mut RawClient, id: u16| client.send(&publish(b"batch/a", b"x", 1, id, false));
+    for id in 1..=20 {
+        send(&mut client, id);
+    }
+    for id in 1..=300_u16 {
+        assert_eq!(client.read().expect("an acknowledgement").body, id.to_be_bytes());
+        if id <= 280 {
+            send(&mut client, id + 20);
+        }
+    }
+    assert!(client.ping());
 }
 
 /// A small random generator (xorshift), so that a failing seed can be run again.

@@ -1,4 +1,4 @@
-//! Every page at two widths and in two themes, and as narrow as 320 pixels: no sideways scroll, no element made
+//! Every page at two widths and in two themes, and between them, and as narrow as 320 pixels: no sideways scroll, no element made
 //! of a hostile name, and a picture of each.
 
 use serde_json::{Value, json};
@@ -12,7 +12,9 @@ use crate::visitor::{DESK, PHONE, Visitor, house, wallet};
 const EVIL: &str = "<img src=x onerror=alert(1)>";
 /// What a page must fit into without sideways scroll (WCAG 2.2, reflow).
 const NARROW: (u32, u32) = (320, 640);
-const ROUTES: [(&str, &str); 12] = [
+const TABLET: (u32, u32) = (768, 1024);
+/// Each page, and what to call its pictures.
+pub const ROUTES: [(&str, &str); 13] = [
     ("overview", "/"),
     ("monitoring", "/monitoring"),
     ("worker", "/worker/rig-1"),
@@ -24,11 +26,12 @@ const ROUTES: [(&str, &str); 12] = [
     ("provider", "/provider"),
     ("provider-earnings", "/provider?tab=earnings"),
     ("provider-achievements", "/provider?tab=achievements"),
+    ("provider-connect", "/provider?tab=connect"),
     ("account", "/account"),
 ];
 
 /// Twelve workers of the visitor's wallet, some of strange hardware.
-fn fleet(house: &House) -> Vec<Rig> {
+pub fn fleet(house: &House) -> Vec<Rig> {
     (0..12)
         .map(|number| {
             let mut rig = Rig::connect(house.mqtt(), &format!("rig-{number}"));
@@ -78,8 +81,11 @@ fn every_page_fits_a_desk_and_a_phone_in_both_themes() {
             visitor.assert_no_sideways_scroll(&path);
             visitor.picture(&format!("{name}-{theme}-{}", screen.0), screen);
         }
-        visitor.screen(NARROW);
-        visitor.assert_no_sideways_scroll(&format!("{path} at 320 pixels"));
+        for screen in [NARROW, TABLET] {
+            visitor.screen(screen);
+            visitor.assert_no_sideways_scroll(&format!("{path} at {} pixels", screen.0));
+            visitor.picture(&format!("{name}-light-{}", screen.0), screen);
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub const DESK: (u32, u32) = (1280, 900);
 /// The same of a phone.
 pub const PHONE: (u32, u32) = (390, 844);
 
+/// How often Tab is pressed before a control counts as out of reach.
+const TABS_MAX: usize = 80;
+
 /// What the wallet does when it is asked to sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
@@ -25,6 +28,8 @@ pub enum Mood {
     Declines,
     /// Signs with another account's key.
     Forges,
+    /// Is locked, and already asks its owner to unlock it.
+    Locked,
 }
 
 /// A browser at our server.
@@ -162,6 +167,21 @@ impl Visitor {
         }
     }
 
+    /// Presses Tab until the focus is on what `target` names, and sees that it is marked.
+    pub fn tab_to(&mut self, target: &str) {
+        let there = format!("document.activeElement === {}", find(target));
+        for _ in 0..TABS_MAX {
+            if self.browser.value(&there) == true {
+                let outline = "parseFloat(getComputedStyle(document.activeElement).outlineWidth) >= 2";
+                assert_eq!(self.browser.value(outline), true, "{target} has the focus and does not show it");
+                return;
+            }
+            self.press("Tab");
+        }
+        let at = self.browser.value("document.activeElement.outerHTML.slice(0, 200)");
+        panic!("Tab does not lead to {target}; the focus is on {at}");
+    }
+
     /// Saves the page, in all its height, as a picture.
     pub fn picture(&mut self, name: &str, (width, height): (u32, u32)) -> PathBuf {
         let full =
@@ -203,6 +223,9 @@ fn find(target: &str) -> String {
 fn wallet_answers(asked: &Value, mood: Mood) -> Value {
     let own = wallet();
     match asked["method"].as_str().unwrap_or_default() {
+        "eth_requestAccounts" if mood == Mood::Locked => {
+            json!({"error": {"code": -32002, "message": "Already processing eth_requestAccounts. Please wait."}})
+        }
         "eth_requestAccounts" | "eth_accounts" => json!({"result": [own.address().to_string()]}),
         "eth_chainId" => json!({"result": "0x1"}),
         "personal_sign" if mood == Mood::Declines => {

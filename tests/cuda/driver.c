@@ -40,13 +40,20 @@ typedef struct {
     int wrong;
     int contexts, streams, overruns;
     unsigned launches;
+    // On the stream that no other waits for.
+    struct {
+        void *memory;
+        unsigned char value;
+        size_t bytes;
+    } fills[QUEUE];
+    int waiting;
 } Device;
 
 static Device devices[DEVICES] = {
-    {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0}, {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0},
-    {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0}, {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0},
-    {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0}, {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0},
-    {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0}, {1 << 28, 0, 0, -1, 0, 0, 0, 0, 0, 0},
+    {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
+    {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
+    {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
+    {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
 };
 static _Thread_local Device *current;
 
@@ -122,6 +129,18 @@ typedef union {
 
 static int usable(void) { return current ? current->broken : INVALID_CONTEXT; }
 
+// Our streams do not wait for the one that fills memory: nothing of it is done until somebody waits.
+static void finish_fills(Device *device) {
+    for (int i = 0; i < device->waiting; ++i)
+        memset(device->fills[i].memory, device->fills[i].value, device->fills[i].bytes);
+    device->waiting = 0;
+}
+int cuCtxSynchronize(void) {
+    if (usable()) return usable();
+    finish_fills(current);
+    return SUCCESS;
+}
+
 static int allocate(void **memory, size_t bytes) {
     if (usable()) return usable();
     if (bytes > current->memory - current->used) return OUT_OF_MEMORY;
@@ -137,6 +156,7 @@ static int allocate(void **memory, size_t bytes) {
 }
 static int give_back(void *memory) {
     Head *head = (Head *)memory - 1;
+    finish_fills(head->of.device);
     const unsigned char *guard = (unsigned char *)memory + head->of.bytes;
     for (int i = 0; i < GUARD_BYTES; ++i) head->of.device->overruns += guard[i] != GUARD;
     head->of.device->used -= head->of.bytes;
@@ -156,11 +176,15 @@ int cuMemFree_v2(void *memory) { return give_back(memory); }
 int cuMemFreeHost(void *memory) { return give_back(memory); }
 int cuMemsetD8_v2(void *memory, unsigned char value, size_t bytes) {
     if (usable()) return usable();
-    memset(memory, value, bytes);
+    if (current->waiting == QUEUE) return INVALID_VALUE;
+    current->fills[current->waiting].memory = memory;
+    current->fills[current->waiting].value = value;
+    current->fills[current->waiting++].bytes = bytes;
     return SUCCESS;
 }
 int cuMemcpyDtoH_v2(void *to, const void *from, size_t bytes) {
     if (usable()) return usable();
+    finish_fills(current);
     memcpy(to, from, bytes);
     return SUCCESS;
 }
@@ -273,6 +297,8 @@ int cuStreamSynchronize(void *handle) {
         else memcpy(work->to, work->from, work->bytes);
     }
     stream->waiting = 0;
+    // As late as can be.
+    finish_fills(current);
     return SUCCESS;
 }
 int cuGetErrorString(int code, const char **text) {

@@ -20,7 +20,7 @@ const ADDRESS: &str = "0xaabbccddee1234567890abcdef1234567890abcd";
 const OTHER_ADDRESS: &str = "0x1111111111222222222233333333334444444444";
 
 /// A line for each operation and way to ask: answers, operation, what is sent.
-const MATRIX: &str = include_str!("access.txt");
+pub(crate) const MATRIX: &str = include_str!("access.txt");
 
 /// The callers of the matrix' columns.
 const COLUMNS: [&[&str]; 7] = [
@@ -34,8 +34,8 @@ const COLUMNS: [&[&str]; 7] = [
 ];
 
 /// A closed house with a lease in it, and everybody who might ask.
-struct Scene {
-    house: House,
+pub(crate) struct Scene {
+    pub(crate) house: House,
     rig: RefCell<Rig>,
     provider_id: String,
     wallet: Wallet,
@@ -52,7 +52,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let house = House::closed();
         let (wallet, other_wallet) = (Wallet::from_seed(b"provider"), Wallet::from_seed(b"another"));
         let expired = house.api.with_token(&sign_in(&house.api, &wallet));
@@ -192,7 +192,7 @@ impl Scene {
         filled
     }
 
-    fn ask(&self, caller: &str, operation: &str, input: &str) -> Reply {
+    pub(crate) fn ask(&self, caller: &str, operation: &str, input: &str) -> Reply {
         let (method, path) = operation.split_once(' ').unwrap();
         if path.starts_with("/api/rent") && method == "POST" {
             self.without_lease();
@@ -263,7 +263,7 @@ fn operations(house: &House) -> Vec<String> {
 }
 
 /// Answers, operation, what is sent.
-fn fields(line: &'static str) -> [&'static str; 3] {
+pub(crate) fn fields(line: &'static str) -> [&'static str; 3] {
     let mut fields = line.split(" | ").map(str::trim);
     [(); 3].map(|()| fields.next().unwrap_or_default())
 }

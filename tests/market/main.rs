@@ -7,6 +7,7 @@
 mod support;
 
 mod access;
+mod acts;
 mod blocks;
 mod clock;
 mod closed;
@@ -20,6 +21,8 @@ mod network;
 mod old_faults;
 mod orders;
 mod pages;
+mod prototype_app;
+mod prototype_miner;
 mod races;
 mod scopes;
 mod sessions;

@@ -91,3 +91,31 @@ fn a_key_makes_none_that_is_good_for_more_than_itself() {
         owner.post("/api/auth/keys", &json!({ "scopes": bad })).refused(422);
     }
 }
+
+#[test]
+fn a_key_makes_none_that_outlives_it() {
+    let house = House::closed();
+    let owner = renter(&house);
+    let made = owner.post("/api/auth/keys", &json!({"scopes": ["admin"], "expires_in_sec": 3600})).ok();
+    let (steward, end) = (house.api.with_key(made["api_key"].as_str().unwrap()), &made["expires_at"]);
+    house.pass(600);
+    let heir = steward.post("/api/auth/keys", &json!({})).ok();
+    assert_eq!(&heir["expires_at"], end, "no longer than its maker, where nothing is said");
+    assert_eq!(&steward.post("/api/auth/keys", &json!({"expires_in_sec": 3000})).ok()["expires_at"], end);
+    let shorter = steward.post("/api/auth/keys", &json!({"expires_in_sec": 60})).ok();
+    assert!(shorter["expires_at"].as_f64() < end.as_f64());
+    let refused = steward.post("/api/auth/keys", &json!({"expires_in_sec": 3001})).refused(403);
+    assert_eq!(refused, "This API key ends in 3000 s, and what it makes ends no later");
+    let login = steward.post("/api/auth/login", &json!({"account_id": "renata"})).ok();
+    let heirs = [&heir["api_key"], &login["api_key"]].map(|key| house.api.with_key(key.as_str().unwrap()));
+    for heir in &heirs {
+        let grandchild = heir.post("/api/auth/keys", &json!({})).ok();
+        assert_eq!(&grandchild["expires_at"], end, "nor does what it makes");
+    }
+    house.pass(3000);
+    for ended in heirs.iter().chain([&steward]) {
+        ended.get("/api/auth/keys").refused(401);
+    }
+    let endless = owner.post("/api/auth/keys", &json!({"expires_in_sec": 31_622_400})).ok();
+    assert!(endless["expires_at"].as_f64() > end.as_f64(), "whoever has no end of its own chooses");
+}

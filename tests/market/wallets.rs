@@ -7,10 +7,10 @@ use crate::support::api::Api;
 use crate::support::house::{House, RENTER_ADDRESS};
 use crate::support::rig::Rig;
 
-struct SignedIn {
-    api: Api,
-    account: String,
-    answer: Value,
+pub struct SignedIn {
+    pub api: Api,
+    pub account: String,
+    pub answer: Value,
 }
 
 fn nonce(house: &House, wallet: &Wallet) -> Value {
@@ -18,7 +18,7 @@ fn nonce(house: &House, wallet: &Wallet) -> Value {
 }
 
 /// As the prototype's web app does it: the plain message, the address in lower case.
-fn sign_in(house: &House, wallet: &Wallet) -> SignedIn {
+pub fn sign_in(house: &House, wallet: &Wallet) -> SignedIn {
     let challenge = nonce(house, wallet);
     let text = |name: &str| challenge[name].as_str().unwrap().to_owned();
     assert_eq!(
@@ -33,7 +33,7 @@ fn sign_in(house: &House, wallet: &Wallet) -> SignedIn {
     SignedIn { api: house.api.with_token(answer["token"].as_str().unwrap()), account, answer }
 }
 
-fn rig_of(house: &House, id: &str, wallet: &Wallet) -> Rig {
+pub fn rig_of(house: &House, id: &str, wallet: &Wallet) -> Rig {
     let mut rig = Rig::connect(house.mqtt(), id);
     rig.owner = wallet.address().to_string();
     rig.register();

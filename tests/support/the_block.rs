@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rouille::{Request, Response};
 use serde_json::{Value, json};
 use xenblocks::base::thread::deathwatch;
+use xenblocks::block_buster::Settings;
 use xenblocks::http::{self, Config, Reply, Server, handler};
 
 /// What the node plays.
@@ -117,6 +118,24 @@ impl Node {
     /// One receipt more.
     pub fn add_receipt(&self) {
         *self.stage.new_receipts.lock().unwrap() += 1;
+    }
+
+    /// Of a gateway to this node, on ports that are free.
+    pub fn settings(&self) -> Settings {
+        let local = [127, 0, 0, 1].into();
+        Settings {
+            rpc_url: self.url(),
+            auth_token: None,
+            rpc_timeout: Duration::from_secs(2),
+            http_host: local,
+            http_port: 0,
+            ws_host: local,
+            ws_port: 0,
+            feature_ws_port: 0,
+            cors: Vec::new(),
+            allow_rpc: false,
+            demo_node: false,
+        }
     }
 
     pub fn url(&self) -> String {

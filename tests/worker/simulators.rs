@@ -2,9 +2,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
-use xenblocks::base::{Clock, Secret, Timestamp, thread};
+use xenblocks::base::{Clock, Secret, Timestamp, WorkerId, thread};
 use xenblocks::broker::{self as platform, Credentials, Identity, Inbound};
 use xenblocks::protocol::Channel;
 use xenblocks::sim::{SimError, fleet, leases};
@@ -21,10 +21,7 @@ fn address(broker: &Broker) -> Address {
 }
 
 /// Runs `simulation` beside `test` and stops it afterwards.
-fn beside(
-    simulation: impl FnOnce(crossbeam_channel::Receiver<()>) -> Result<(), SimError> + Send,
-    test: impl FnOnce(),
-) {
+fn beside(simulation: impl FnOnce(Receiver<()>) -> Result<(), SimError> + Send, test: impl FnOnce()) {
     let (stop, stopped): (Sender<()>, _) = bounded(1);
     std::thread::scope(|scope| {
         let simulation = scope.spawn(move || simulation(stopped));
@@ -51,6 +48,7 @@ fn a_simulated_worker_mines_its_lease_and_ends_it_by_itself_or_when_released() {
         gpu_count: 2,
         api_port: None,
         heartbeat_interval: Duration::from_millis(300),
+        tokens: HashMap::new(),
         seed: Some(3),
     };
     beside(
@@ -104,6 +102,7 @@ fn a_block_is_reported_again_after_a_cut_until_it_is_acknowledged() {
         gpu_count: 1,
         api_port: None,
         heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
         seed: Some(4),
     };
     beside(
@@ -234,6 +233,7 @@ fn simulated_blocks_go_to_the_chain_before_the_platform_when_it_has_a_port() {
         gpu_count: 1,
         api_port: Some(rpc.port()),
         heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
         seed: Some(6),
     };
     beside(
@@ -266,28 +266,23 @@ impl Credentials for Backwards {
     }
 }
 
-#[test]
-fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
+/// A simulation of two workers logs in as both, and does not start with the token of one.
+fn logs_in(
+    prefix: &str,
+    simulate: impl Fn(Address, HashMap<WorkerId, Secret>, Receiver<()>) -> Result<(), SimError> + Sync,
+) {
     let (watch, _deaths) = thread::deathwatch();
     let (sender, inbound) = bounded(100);
     let closed = platform::Config::closed("127.0.0.1:0".parse().unwrap());
     let broker = platform::Broker::start(closed, Arc::new(Backwards), sender, &watch).unwrap();
-    let of = |name: &str| (name.parse().unwrap(), Secret::new(token(name)));
-    let config = fleet::Config {
-        workers: 2,
-        broker: Address { host: "127.0.0.1".into(), port: broker.local_addr().port(), login: None },
-        block_interval: Duration::from_secs(1000),
-        owner: RENTER.parse().unwrap(),
-        heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
-        tokens: HashMap::from(["fleet-worker-001", "fleet-worker-002"].map(of)),
-        seed: Some(3),
-    };
-    let incomplete = fleet::Config { tokens: HashMap::from([of("fleet-worker-001")]), ..config.clone() };
+    let address = Address { host: "127.0.0.1".into(), port: broker.local_addr().port(), login: None };
+    let names = ["001", "002"].map(|number| format!("{prefix}-worker-{number}"));
+    let of = |name: &String| (name.parse().unwrap(), Secret::new(token(name)));
     let (_stop, stopped) = bounded(1);
-    let error = fleet::run(incomplete, Clock::system(), stopped).unwrap_err().to_string();
-    assert_eq!(error, "there is no token for fleet-worker-002");
+    let error = simulate(address.clone(), HashMap::from([of(&names[0])]), stopped).unwrap_err().to_string();
+    assert_eq!(error, format!("there is no token for {}", names[1]));
     beside(
-        |stop| fleet::run(config, Clock::system(), stop),
+        |stop| simulate(address, names.each_ref().map(of).into(), stop),
         || {
             let mut registered = HashSet::new();
             while registered.len() < 2 {
@@ -303,4 +298,37 @@ fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
         },
     );
     broker.stop();
+}
+
+#[test]
+fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
+    logs_in("fleet", |broker, tokens, stop| {
+        let config = fleet::Config {
+            workers: 2,
+            broker,
+            block_interval: Duration::from_secs(1000),
+            owner: RENTER.parse().unwrap(),
+            heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+            tokens,
+            seed: Some(3),
+        };
+        fleet::run(config, Clock::system(), stop)
+    });
+}
+
+#[test]
+fn workers_that_wait_for_leases_log_in_too() {
+    logs_in("sim", |broker, tokens, stop| {
+        let config = leases::Config {
+            workers: 2,
+            broker,
+            block_interval: Duration::from_secs(1000),
+            gpu_count: 1,
+            api_port: None,
+            heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+            tokens,
+            seed: Some(3),
+        };
+        leases::run(config, Clock::system(), stop)
+    });
 }

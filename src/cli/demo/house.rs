@@ -1,5 +1,6 @@
 //! A marketplace of the demonstration's own: free ports, a temporary database, one simulated worker.
 
+use std::collections::HashMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -56,6 +57,7 @@ impl House {
             gpu_count: 2,
             api_port: Some(platform.api_addr().port()),
             heartbeat_interval: leases::HEARTBEAT_INTERVAL,
+            tokens: HashMap::new(),
             seed: None,
         };
         let (watch, worker_deaths) = deathwatch();

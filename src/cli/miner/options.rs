@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::CliError;
 use crate::auth::eth::checksummed;
-use crate::base::{EthAddress, Secret, WorkerId};
+use crate::auth::worker_tokens;
+use crate::base::{EthAddress, WorkerId};
 use crate::pow::{Difficulty, Marker, cuda};
 use crate::worker::session::{Broker, Login};
 use crate::worker::{Board, Config, HEARTBEAT_INTERVAL, Hardware};
@@ -46,7 +47,7 @@ pub(super) struct Options {
     /// The user to log in as; the worker's id without.
     #[arg(long, env = "XENBLOCKS_MQTT_USER", value_name = "NAME", help_heading = "Where")]
     mqtt_user: Option<String>,
-    /// File with the worker's token, where the marketplace asks for credentials.
+    /// File with the worker's token, where the marketplace asks for credentials; its owner alone may open it.
     #[arg(long, env = "XENBLOCKS_MQTT_PASSWORD_FILE", value_name = "FILE", help_heading = "Where")]
     mqtt_password_file: Option<PathBuf>,
     /// Mine without a marketplace, for yourself alone.
@@ -204,9 +205,9 @@ impl Options {
             }
         };
         let login = self.mqtt_password_file.as_deref().map(|path| {
-            let token = std::fs::read_to_string(path).map_err(|error| said(path, error))?;
+            let password = worker_tokens::from_file(path)?;
             let user = self.mqtt_user.clone().unwrap_or_else(|| worker.to_string());
-            Ok::<_, CliError>(Login { user, password: Secret::new(token.trim()) })
+            Ok::<_, CliError>(Login { user, password })
         });
         Ok(Broker { host, port, login: login.transpose()? })
     }

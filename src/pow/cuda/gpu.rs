@@ -97,6 +97,8 @@ impl Gpu {
                 room => break room?,
             }
         };
+        // What is zeroed is so on a stream of its own, for which ours do not wait.
+        CurrentContext::synchronize()?;
         let room = self.room.insert(room);
         make_references(&self.kernels, room, blocks)
     }

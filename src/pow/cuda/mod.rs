@@ -24,7 +24,11 @@ pub use backend::Cuda;
 use super::Device;
 
 /// What nvcc built, empty when it did not.
-static KERNELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"));
+static KERNELS: &[u8] = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/kernels.fatbin"))).0;
+
+/// As nvcc aligns what it embeds itself: the driver reads words of it in place.
+#[repr(C, align(64))]
+struct Aligned<Bytes>(Bytes);
 
 /// Why a GPU does not hash.
 #[derive(Debug, Error)]

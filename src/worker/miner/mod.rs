@@ -71,6 +71,8 @@ struct Miner {
     /// The lease of the last run, until there is a difficulty to mine it at.
     recalled: Option<Lease>,
     difficulty_fixed: bool,
+    /// The lease that was last spoken of.
+    told: Option<LeaseId>,
     /// The newest first; whose a find is, is seen from its key and salt.
     recent: VecDeque<(Lease, u64)>,
     /// Why each backend does not hash, by its index.
@@ -126,6 +128,7 @@ impl Miner {
             follower,
             recalled,
             difficulty_fixed: false,
+            told: None,
             recent: VecDeque::new(),
             failures: vec![None; count],
             meter: Meter::new(now),
@@ -149,6 +152,7 @@ impl Miner {
 
     /// Goes on where the last run ended: with its blocks, and with its lease when there is time left.
     fn begin(&mut self) {
+        self.introduce();
         self.blocks.refill(&mut self.agent);
         if self.own.difficulty.is_none() {
             self.apply(Input::Failed(NO_DIFFICULTY.into()));
@@ -166,7 +170,6 @@ impl Miner {
         self.apply(Input::Recovered);
         let now = self.clock.now();
         if let Some(lease) = self.recalled.take().filter(|lease| lease.ends.is_none_or(|ends| ends > now)) {
-            log::info!("going on with {}", lease.id);
             self.apply(Input::Assign(lease));
         }
     }
@@ -239,6 +242,7 @@ impl Miner {
         self.obey(orders);
         self.blocks.receipts(&receipts);
         if connected {
+            log::info!("connected to the marketplace");
             self.heartbeat();
         }
         control.is_some_and(|control| self.control(&control))
@@ -309,6 +313,7 @@ impl Miner {
             self.recent.push_front((lease, blocks));
             self.recent.truncate(RECENT_LEASES_MAX);
         }
+        self.tell_lease();
         self.show();
     }
 

@@ -1,6 +1,7 @@
 //! What a miner says of itself: heartbeats, rates, and the board for whoever looks.
 
 use super::{Miner, NO_DIFFICULTY};
+use crate::base::EthAddress;
 use crate::pow::Difficulty;
 use crate::protocol::{Heartbeat, Mining};
 use crate::worker::board::{DeviceView, LeaseView, Rates, Status};
@@ -8,6 +9,41 @@ use crate::worker::state::Orders;
 use crate::worker::wire::Pulse;
 
 impl Miner {
+    /// Says who this is and what hashes.
+    pub(super) fn introduce(&self) {
+        let mut kinds: Vec<(&str, u32)> = Vec::new();
+        for (device, _) in self.hashing.devices() {
+            match kinds.iter_mut().find(|(name, _)| *name == device.name) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((&device.name, 1)),
+            }
+        }
+        let kinds: Vec<String> = kinds.iter().map(|(name, count)| format!("{count} × {name}")).collect();
+        // A measurement may be without an address.
+        let owner = Some(self.own.address).filter(|address| *address != EthAddress::from_bytes([0; 20]));
+        let owner = owner.map(|address| format!(", for {address}")).unwrap_or_default();
+        log::info!("{} hashes with {}{owner}", self.worker, kinds.join(", "));
+    }
+
+    /// Says that a lease began or ended.
+    pub(super) fn tell_lease(&mut self) {
+        let now = self.agent.lease();
+        if self.told.as_ref() == now.map(|lease| &lease.id) {
+            return;
+        }
+        if let Some(ended) = &self.told {
+            let blocks =
+                self.recent.iter().find(|(lease, _)| lease.id == *ended).map_or(0, |(_, blocks)| *blocks);
+            log::info!("{ended} is over: {blocks} blocks");
+        }
+        if let Some(lease) = now {
+            let seconds = lease.ends.map(|ends| ends.micros_since(self.clock.now()) / 1_000_000);
+            let time = seconds.map_or("until it is released".into(), |seconds| format!("for {seconds} s"));
+            log::info!("{}: mining for {}, {time}", lease.id, lease.renter);
+        }
+        self.told = now.map(|lease| lease.id.clone());
+    }
+
     /// The first measure after a rest is told at once: nobody is to see a worker at 0 H/s for the
     /// time between two heartbeats.
     pub(super) fn measure(&mut self) {

@@ -170,8 +170,13 @@ impl Desk {
                 self.ask();
             }
         }
-        for block in self.queue.waiting() {
-            log::warn!("block {} has not reached the chain yet: {}", block.key, block.hash);
+        let left = self.queue.waiting().count();
+        if let Some(block) = self.queue.waiting().next() {
+            log::warn!(
+                "{left} blocks have not reached the chain yet, the oldest {}: {}",
+                block.key,
+                block.hash
+            );
         }
     }
 

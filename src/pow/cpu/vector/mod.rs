@@ -9,7 +9,6 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
-mod quads;
 
 pub(in crate::pow) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -65,30 +64,16 @@ macro_rules! each {
 }
 pub(super) use each;
 
-macro_rules! define_mix {
-    ($(#[$doc:meta])* $name:ident, $groups:literal, [$($k:literal)+]) => {
-        $(#[$doc])*
-        #[inline(always)]
-        fn $name<V: Vector>(state: [[V; $groups]; 4]) -> [[V; $groups]; 4] {
-            let [mut a, mut b, mut c, mut d] = state;
-            $(a[$k] = blamka(a[$k], b[$k]);)+
-            $(d[$k] = d[$k].xor(a[$k]).rotate::<32>();)+
-            $(c[$k] = blamka(c[$k], d[$k]);)+
-            $(b[$k] = b[$k].xor(c[$k]).rotate::<24>();)+
-            $(a[$k] = blamka(a[$k], b[$k]);)+
-            $(d[$k] = d[$k].xor(a[$k]).rotate::<16>();)+
-            $(c[$k] = blamka(c[$k], d[$k]);)+
-            $(b[$k] = b[$k].xor(c[$k]).rotate::<63>();)+
-            [a, b, c, d]
-        }
-    };
-}
-
-define_mix! {
-    /// Two Gs of Argon2, step by step, so that they hide each other's latency.
-    mix_two, 2, [0 1]
-}
-define_mix! {
-    /// Four of them.
-    mix_four, 4, [0 1 2 3]
+/// Four Gs of Argon2, step by step, so that they hide each other's latency.
+#[inline(always)]
+fn mix_four<V: Vector>([mut a, mut b, mut c, mut d]: [[V; 4]; 4]) -> [[V; 4]; 4] {
+    a = each!([0 1 2 3], k => blamka(a[k], b[k]));
+    d = each!([0 1 2 3], k => d[k].xor(a[k]).rotate::<32>());
+    c = each!([0 1 2 3], k => blamka(c[k], d[k]));
+    b = each!([0 1 2 3], k => b[k].xor(c[k]).rotate::<24>());
+    a = each!([0 1 2 3], k => blamka(a[k], b[k]));
+    d = each!([0 1 2 3], k => d[k].xor(a[k]).rotate::<16>());
+    c = each!([0 1 2 3], k => blamka(c[k], d[k]));
+    b = each!([0 1 2 3], k => b[k].xor(c[k]).rotate::<63>());
+    [a, b, c, d]
 }

@@ -3,7 +3,6 @@
 use std::array;
 
 use super::Vector;
-use super::quads::{self, Quad};
 use crate::pow::cpu::memory::Block;
 
 /// The words.
@@ -52,7 +51,20 @@ impl Vector for Portable {
 
     #[inline(always)]
     fn compress(previous: &Block, reference: &Block, out: &mut Block) {
-        quads::compress::<Self>(previous, reference, out);
+        let input = |word: usize| previous.0[word] ^ reference.0[word];
+        for row in 0..8 {
+            let mut words = array::from_fn(|word| input(16 * row + word));
+            permute(&mut words);
+            out.0[16 * row..16 * (row + 1)].copy_from_slice(&words);
+        }
+        for pair in 0..8 {
+            let at = |word: usize| 16 * (word / 2) + 2 * pair + word % 2;
+            let mut words = array::from_fn(|word| out.0[at(word)]);
+            permute(&mut words);
+            for (word, value) in words.into_iter().enumerate() {
+                out.0[at(word)] = value ^ input(at(word));
+            }
+        }
     }
 
     #[inline(always)]
@@ -61,28 +73,32 @@ impl Vector for Portable {
     }
 }
 
-impl Quad for Portable {
-    #[inline(always)]
-    fn left(self) -> Self {
-        let [a, b, c, d] = self.0;
-        Portable([b, c, d, a])
+/// P of Argon2: eight Gs on a matrix of 4 × 4 words, down its columns, then down its diagonals.
+#[inline(always)]
+fn permute(v: &mut [u64; 16]) {
+    for column in 0..4 {
+        mix(v, [column, 4 + column, 8 + column, 12 + column]);
     }
+    for column in 0..4 {
+        let next = |by: usize| (column + by) % 4;
+        mix(v, [column, 4 + next(1), 8 + next(2), 12 + next(3)]);
+    }
+}
 
-    #[inline(always)]
-    fn right(self) -> Self {
-        let [a, b, c, d] = self.0;
-        Portable([d, a, b, c])
-    }
+#[inline(always)]
+fn mix(v: &mut [u64; 16], [a, b, c, d]: [usize; 4]) {
+    v[a] = blamka(v[a], v[b]);
+    v[d] = (v[d] ^ v[a]).rotate_right(32);
+    v[c] = blamka(v[c], v[d]);
+    v[b] = (v[b] ^ v[c]).rotate_right(24);
+    v[a] = blamka(v[a], v[b]);
+    v[d] = (v[d] ^ v[a]).rotate_right(16);
+    v[c] = blamka(v[c], v[d]);
+    v[b] = (v[b] ^ v[c]).rotate_right(63);
+}
 
-    #[inline(always)]
-    fn half_way(self) -> Self {
-        let [a, b, c, d] = self.0;
-        Portable([c, d, a, b])
-    }
-
-    #[inline(always)]
-    fn across(self, next: Self) -> Self {
-        let ([_, b, _, d], [e, _, g, _]) = (self.0, next.0);
-        Portable([b, e, d, g])
-    }
+#[inline(always)]
+fn blamka(a: u64, b: u64) -> u64 {
+    let product = (a & LOW).wrapping_mul(b & LOW);
+    a.wrapping_add(b).wrapping_add(product << 1)
 }
