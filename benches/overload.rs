@@ -1,5 +1,5 @@
 //! What strangers who want harm do to others: users keep asking at their own pace while the server is
-//! under_attack in each of the ways below; printed is what the slowest hundredth of the users' answers takes
+//! attacked in each of the ways below; printed is what the slowest hundredth of the users' answers takes
 //! against the seconds before. `cargo bench --bench overload [-- NAME…]`, or `make overload`.
 
 #[path = "overload/attacks.rs"]
@@ -35,7 +35,7 @@ const RATIO_MAX: f64 = 2.0;
 /// Below this a p99 is the machine's scheduler, ms: ratios of less say nothing.
 const FLOOR_MILLIS: f64 = 1.0;
 
-/// What is under_attack, all that an attack needs to know.
+/// What is attacked, all that an attack needs to know.
 #[derive(Clone)]
 struct Target {
     server: std::net::SocketAddr,
