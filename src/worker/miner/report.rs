@@ -37,7 +37,7 @@ impl Miner {
             log::info!("{ended} is over: {blocks} blocks");
         }
         if let Some(lease) = now {
-            let seconds = lease.ends.map(|ends| ends.micros_since(self.clock.now()) / 1_000_000);
+            let seconds = lease.ends.map(|ends| (ends.micros_since(self.clock.now()) + 500_000) / 1_000_000);
             let time = seconds.map_or("until it is released".into(), |seconds| format!("for {seconds} s"));
             log::info!("{}: mining for {}, {time}", lease.id, lease.renter);
         }
