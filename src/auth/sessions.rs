@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{AuthError, Issued};
+use super::{AuthError, Issued, Session};
 use crate::base::limits::SESSIONS_MAX;
 use crate::base::{AccountId, Timestamp};
 
@@ -63,12 +63,17 @@ pub fn begin(
     Ok(())
 }
 
-/// The session of a token, if it stands.
-pub fn find(conn: &Connection, token_id: &str) -> Result<Option<SessionRow>, AuthError> {
+/// The session that a token is of, while it stands. The row is believed, not the token: whoever has learned the secret
+/// that signs them has no use for a session of its own under another account's name or address.
+pub fn find(conn: &Connection, shown: &Session) -> Result<Option<SessionRow>, AuthError> {
     let mut query = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM sessions WHERE token_id = ?1 AND ended_at IS NULL"
+        "SELECT {COLUMNS} FROM sessions
+         WHERE token_id = ?1 AND account_id = ?2 AND ended_at IS NULL AND EXISTS (
+             SELECT 1 FROM accounts a
+             WHERE a.account_id = ?2 AND a.origin = 'wallet' AND a.eth_address = ?3 AND a.role = ?4)"
     ))?;
-    Ok(query.query_row([token_id], from_row).optional()?)
+    let row = params![shown.token_id, shown.account, shown.wallet, shown.role.as_str()];
+    Ok(query.query_row(row, from_row).optional()?)
 }
 
 /// An account's sessions that stand, newest first.
