@@ -147,8 +147,12 @@ mod tests {
         for number in 0..=SESSIONS_MAX {
             begin_one(&accounts[0], format!("token-{number}"));
         }
-        let stands = |token_id: &str| find(conn, token_id).unwrap().is_some();
-        assert!(!stands("token-0") && stands("token-1"));
-        assert!(stands(&format!("token-{SESSIONS_MAX}")) && stands("of-another"));
+        let stands = |account: &AccountId, token_id: &str| {
+            let sessions = list(conn, account, now).unwrap();
+            sessions.iter().any(|session| session.token_id == token_id)
+        };
+        let [busy, quiet] = &accounts;
+        assert!(!stands(busy, "token-0") && stands(busy, "token-1"));
+        assert!(stands(busy, &format!("token-{SESSIONS_MAX}")) && stands(quiet, "of-another"));
     }
 }
