@@ -4,7 +4,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo block-buster test crash fault model bench reference web-budget accessibility cuda cuda-bench deny sbom clean tools test-tools test-browser web-tools release
+.PHONY: help run demo block-buster test crash fault fuzz model overload bench reference web-budget accessibility cuda cuda-bench deny sbom clean tools test-tools test-browser web-tools release
 
 CARGO ?= cargo
 ARGS ?=
@@ -40,12 +40,19 @@ fault: tools ## a full disk, a disk with errors, flushes that fail; needs libfiu
 	@command -v fiu-run >/dev/null || { echo "libfiu is missing: install it (Debian and Ubuntu: apt-get install fiu-utils)." >&2; exit 1; }
 	$(CARGO) test --locked --test crash -- --nocapture faults::
 
+fuzz: tools ## a fuzzer at every door, T seconds (60) each; needs cargo-fuzz and a nightly compiler
+	@command -v cargo-fuzz >/dev/null && $(CARGO) +nightly --version >/dev/null 2>&1 || { echo "cargo-fuzz or a nightly compiler is missing: cargo install --locked cargo-fuzz; rustup toolchain install nightly" >&2; exit 1; }
+	@tests/fuzz/run.sh $(or $(T),60)
+
 model: tools ## N random stories (10000) of 200 steps on the market and on a naive model of it
 	$(IN_MEMORY) XENBLOCKS_STORIES=$(or $(N),10000) XENBLOCKS_STORY_STEPS=200 \
 		$(CARGO) test --release --locked --lib -- --nocapture market_and_model_agree
 
 bench: tools ## the benchmarks (minutes; quiet machine)
 	$(CARGO) bench --locked
+
+overload: tools ## what attackers do to everybody else's answers (4 minutes; quiet machine)
+	$(CARGO) bench --locked --bench overload
 
 reference: release ## our hashing against the reference C library's, built here with -march=native
 	benches/reference.sh

@@ -255,6 +255,24 @@ fn pages_name_only_commands_flags_and_variables_that_exist() {
     none(problems);
 }
 
+/// What the prototype got wrong is numbered; each number is in the name of a test of ours.
+#[test]
+fn every_fault_of_the_prototype_has_its_test() {
+    const FAULTS: u32 = 57;
+    let sources = ["src", "tests"].iter().flat_map(|folder| files(folder, &["rs"]));
+    let names: BTreeSet<u32> = sources
+        .flat_map(|path| {
+            let text = read(&path);
+            let names = text.lines().filter(|line| line.trim_start().starts_with("fn fault_"));
+            let numbers = names.flat_map(|name| name.split("fault_").skip(1));
+            let numbers = numbers.filter_map(|rest| rest.split('_').next()?.parse().ok());
+            numbers.collect::<Vec<_>>()
+        })
+        .collect();
+    let missing: Vec<u32> = (1..=FAULTS).filter(|number| !names.contains(number)).collect();
+    assert!(missing.is_empty(), "no test for {missing:?}");
+}
+
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = read("Cargo.toml");

@@ -1,7 +1,11 @@
 use std::collections::BTreeSet;
 
+use rouille::Request;
+
 use super::*;
-use crate::api::router::routes;
+use crate::api::respond;
+use crate::api::router::{Router, routes};
+use crate::api::testing::{ADMIN, House};
 
 /// Fields of acts that are left out: free text and whole dictionaries, which may hold anything, and what
 /// the renter was shown.
@@ -19,4 +23,26 @@ fn every_field_of_an_act_is_shown_or_left_out() {
             "{field}: may it be shown to administrators?"
         );
     }
+}
+
+/// A route of tomorrow whose author has forgotten that there are administrators.
+static FORGETFUL: Route = Route {
+    method: Method::Post,
+    path: "/api/forgetful",
+    access: Access::Administrator,
+    scope: None,
+    summary: "",
+    query: &[],
+    body: &[],
+    answer: "",
+    handle: |_, _| json(&"done"),
+};
+
+#[test]
+#[should_panic(expected = "POST /api/forgetful was done without being noted")]
+fn a_route_that_acts_without_noting_it_fails() {
+    let house = House::closed();
+    let headers = vec![("X-API-Key".to_owned(), ADMIN.to_owned())];
+    let request = Request::fake_http("POST", "/api/forgetful", headers, Vec::new());
+    let _ = respond(&house.api, &Router::of([&FORGETFUL]), &request);
 }

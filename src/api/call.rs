@@ -58,8 +58,8 @@ impl<'a> Call<'a> {
         if let Some((key, last)) = shown.get() {
             note_use(api, last, now, move |scope| keys::note_use(scope, key, now));
         }
-        if let Some(token) = caller.session().and_then(|session| session.token_id.as_deref()) {
-            let standing = api.store.read::<_, ApiError, _>(|c| Ok(sessions::find(c, token)?))?;
+        if let Some(shown) = caller.session().filter(|session| session.token_id.is_some()) {
+            let standing = api.store.read::<_, ApiError, _>(|c| Ok(sessions::find(c, shown)?))?;
             let session = standing.ok_or(AuthError::Token)?;
             note_use(api, Some(session.last_used_at), now, move |scope| {
                 sessions::note_use(scope, session.session_id, now)

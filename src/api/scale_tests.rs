@@ -108,7 +108,7 @@ fn large_house() -> House {
     );
     house.store.write::<_, Refusal, _>(move |scope| Ok(scope.execute_batch(&sql)?)).unwrap();
     let all = house.store.read::<_, Refusal, _>(|connection| Ok(workers::all(connection)?)).unwrap();
-    house.fleet.load(&all);
+    house.fleet.load(&all, house.clock.now());
     house
 }
 

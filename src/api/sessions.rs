@@ -151,10 +151,10 @@ fn end_one(api: &Api, call: &Call<'_>) -> Answer {
 fn log_out(api: &Api, call: &Call<'_>) -> Answer {
     let (session, _) = call.caller.require_wallet()?;
     let account_id = session.account.clone();
-    let (account, token, now) = (account_id.clone(), token_id(call).unwrap_or_default(), call.now);
+    let (account, shown, now) = (account_id.clone(), session.clone(), call.now);
     let ended = api.store.write::<_, ApiError, _>(move |scope| {
-        let Some(shown) = sessions::find(scope, &token)? else { return Ok(false) };
-        Ok(sessions::end(scope, &account, shown.session_id, now)?)
+        let Some(standing) = sessions::find(scope, &shown)? else { return Ok(false) };
+        Ok(sessions::end(scope, &account, standing.session_id, now)?)
     })?;
     json(&Ended { account_id, ended: usize::from(ended) })
 }

@@ -63,6 +63,7 @@ pub(super) struct House {
     pub(super) events: Receiver<Event>,
     pub(super) link: Arc<FakeLink>,
     pub(super) handler: Arc<Handler>,
+    pub(super) api: Arc<Api>,
     _deaths: Receiver<Death>,
     _folder: tempfile::TempDir,
 }
@@ -134,13 +135,15 @@ impl House {
             pages: super::Pages::Embedded,
             state: State::default(),
         };
+        let api = Arc::new(api);
         House {
             store,
             fleet,
             clock,
             events: told,
             link,
-            handler: handler(Arc::new(api)),
+            handler: handler(api.clone()),
+            api,
             _deaths: deaths,
             _folder: folder,
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{AuthError, Issued};
+use super::{AuthError, Issued, Session};
 use crate::base::limits::SESSIONS_MAX;
 use crate::base::{AccountId, Timestamp};
 
@@ -63,12 +63,17 @@ pub fn begin(
     Ok(())
 }
 
-/// The session of a token, if it stands.
-pub fn find(conn: &Connection, token_id: &str) -> Result<Option<SessionRow>, AuthError> {
+/// The session that a token is of, while it stands. The row is believed, not the token: whoever has learned the secret
+/// that signs them has no use for a session of its own under another account's name or address.
+pub fn find(conn: &Connection, shown: &Session) -> Result<Option<SessionRow>, AuthError> {
     let mut query = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM sessions WHERE token_id = ?1 AND ended_at IS NULL"
+        "SELECT {COLUMNS} FROM sessions
+         WHERE token_id = ?1 AND account_id = ?2 AND ended_at IS NULL AND EXISTS (
+             SELECT 1 FROM accounts a
+             WHERE a.account_id = ?2 AND a.origin = 'wallet' AND a.eth_address = ?3 AND a.role = ?4)"
     ))?;
-    Ok(query.query_row([token_id], from_row).optional()?)
+    let row = params![shown.token_id, shown.account, shown.wallet, shown.role.as_str()];
+    Ok(query.query_row(row, from_row).optional()?)
 }
 
 /// An account's sessions that stand, newest first.
@@ -114,4 +119,40 @@ pub fn note_use(conn: &Connection, session_id: i64, now: Timestamp) -> Result<()
     conn.prepare_cached("UPDATE sessions SET last_used_at = ?2 WHERE session_id = ?1")?
         .execute(params![session_id, now])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Secret;
+    use crate::store::Database;
+
+    #[test]
+    fn an_account_with_too_many_sessions_loses_its_oldest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(&folder.path().join("t.db")).unwrap();
+        let conn: &Connection = database.connection();
+        let sql = "INSERT INTO accounts (account_id, role, origin, created_at) VALUES (?1, 'consumer', 'registered', 0)";
+        let accounts: [AccountId; 2] = ["busy".parse().unwrap(), "quiet".parse().unwrap()];
+        for account in &accounts {
+            conn.execute(sql, [account]).unwrap();
+        }
+        let now = Timestamp::from_seconds(1_790_000_000.0);
+        let begin_one = |account: &AccountId, token_id: String| {
+            let expires_at = now.plus(std::time::Duration::from_secs(60));
+            let issued = Issued { token: Secret::new("x"), token_id, expires_at };
+            begin(conn, account, &issued, "agent", "127.0.0.1", now).unwrap();
+        };
+        begin_one(&accounts[1], "of-another".to_owned());
+        for number in 0..=SESSIONS_MAX {
+            begin_one(&accounts[0], format!("token-{number}"));
+        }
+        let stands = |account: &AccountId, token_id: &str| {
+            let sessions = list(conn, account, now).unwrap();
+            sessions.iter().any(|session| session.token_id == token_id)
+        };
+        let [busy, quiet] = &accounts;
+        assert!(!stands(busy, "token-0") && stands(busy, "token-1"));
+        assert!(stands(busy, &format!("token-{SESSIONS_MAX}")) && stands(quiet, "of-another"));
+    }
 }

@@ -239,3 +239,21 @@ fn refusals_say_what_the_contract_says_and_secrets_stay_out_of_logs() {
     assert!(!Caller::Nobody.may_act_for(&"consumer-1".parse().unwrap()));
     assert_eq!(format!("{:?}", auth(Mode::Open, &clock())), "Auth { mode: Open, .. }");
 }
+
+#[test]
+fn a_sign_in_message_over_the_limit_is_refused_and_spends_nothing() {
+    let clock = clock();
+    let (auth, wallet) = (auth(Mode::Closed, &clock), Wallet::from_seed(b"verbose"));
+    let challenge = auth.nonce(wallet.address());
+    let resources = |length: usize| {
+        let short = siwe(&wallet, &challenge.nonce, "\nResources:\n- a:");
+        let padding = "b".repeat(length - short.len());
+        short + &padding
+    };
+    for (length, is_taken) in [(SIGN_IN_MESSAGE_BYTES_MAX + 1, false), (SIGN_IN_MESSAGE_BYTES_MAX, true)] {
+        let message = resources(length);
+        let signature = wallet.sign(&message);
+        let sign_in = SignIn { message: Some(&message), ..plain(&wallet, &challenge, &signature) };
+        assert_eq!(auth.verify_signature(&sign_in).is_ok(), is_taken, "{length} bytes");
+    }
+}

@@ -205,4 +205,20 @@ mod tests {
             last = now;
         }
     }
+
+    /// As if the wall's clock had been put an hour forwards or back while the program runs.
+    #[test]
+    fn an_hours_step_of_the_wall_is_followed_in_steps_of_milliseconds() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        for step in [-micros_of(HOUR), micros_of(HOUR)] {
+            let clock = Clock::system();
+            let Source::Steady(anchor) = &*clock.0 else { panic!("a steady clock") };
+            anchor.lock().unwrap().wall.0 -= step;
+            let (started, before) = (Instant::now(), clock.now());
+            (0..100).for_each(|_| clock.discipline());
+            let moved = clock.now().0 - before.0;
+            let slewed = micros_of(SLEW_MAX) * 100 * step.signum();
+            assert!((0..=micros_of(started.elapsed())).contains(&(moved - slewed)), "{moved}");
+        }
+    }
 }

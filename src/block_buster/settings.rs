@@ -1,6 +1,7 @@
 //! What a gateway is told, and the file that may say it.
 
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -67,8 +68,8 @@ impl FileSettings {
     /// Reads the file; one that is not there says nothing, unless it `must` be.
     pub fn read(path: &Path, must: bool) -> Result<Self, BlockBusterError> {
         let failed = |cause: String| BlockBusterError::File { path: path.to_owned(), cause };
-        let length = match std::fs::metadata(path) {
-            Ok(found) => found.len(),
+        let (length, mode) = match std::fs::metadata(path) {
+            Ok(found) => (found.len(), found.permissions().mode()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must => return Ok(Self::default()),
             Err(error) => return Err(failed(error.to_string())),
         };
@@ -76,7 +77,11 @@ impl FileSettings {
             return Err(failed(format!("it has more than {GATEWAY_FILE_BYTES_MAX} bytes")));
         }
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
-        Self::parse(&text).map_err(failed)
+        let settings = Self::parse(&text).map_err(failed)?;
+        if settings.auth_token.is_some() && mode & 0o077 != 0 {
+            log::warn!("{} holds a token and is open to others than its owner: chmod 600 it", path.display());
+        }
+        Ok(settings)
     }
 
     /// Three known keys with plain or quoted texts, one on each line, and comments: all of YAML that

@@ -92,7 +92,7 @@ impl Outgoing {
     pub(super) fn unsubscribing(&mut self, filters: &[String]) {
         self.unsubacks.push_back(filters.len());
         self.backlog.forget(filters);
-        // Nor does what a SUBACK still to come would bring.
+        // What a SUBACK still to come would bring is owed no more either.
         for (_, owed) in &mut self.subacks {
             owed.retain(|owed| !filters.contains(&owed.filter));
         }

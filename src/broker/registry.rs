@@ -285,4 +285,35 @@ mod tests {
         assert_eq!(registry.connect("x", worker("b"), None).unwrap_err(), Denied::Taken);
         assert!(registry.connect("x", worker("a"), None).is_ok());
     }
+
+    #[test]
+    fn what_the_library_keeps_for_ever_is_limited() {
+        let registry = Registry::new(1);
+        for number in 0..MQTT_TOPICS_MAX {
+            assert!(registry.admit_topic(number.to_string().as_bytes()));
+        }
+        assert!(!registry.admit_topic(b"one more"));
+        assert!(registry.admit_topic(b"0"), "one that it has");
+        for (is_commands, max) in [(true, MQTT_COMMAND_FILTERS_MAX), (false, MQTT_OTHER_FILTERS_MAX)] {
+            for number in 0..max {
+                assert!(registry.admit_filter(&number.to_string(), is_commands));
+            }
+            assert!(!registry.admit_filter("one more", is_commands));
+            assert!(registry.admit_filter("0", is_commands), "one that it has");
+        }
+    }
+
+    #[test]
+    fn beyond_its_limit_a_client_is_not_known_to_act_for_a_worker() {
+        let registry = Arc::new(Registry::new(1));
+        let (client, _) = registry.connect("a", Identity::Anyone, None).unwrap();
+        let worker = |number: usize| -> WorkerId { format!("rig-{number}").parse().unwrap() };
+        for number in 0..=MQTT_WORKERS_PER_CLIENT_MAX {
+            registry.act_for(&client, &worker(number));
+        }
+        let clients = Clients(registry.clone());
+        assert!(clients.is_connected(&worker(MQTT_WORKERS_PER_CLIENT_MAX - 1)));
+        assert!(!clients.is_connected(&worker(MQTT_WORKERS_PER_CLIENT_MAX)));
+        assert_eq!(registry.disconnect(&client).len(), MQTT_WORKERS_PER_CLIENT_MAX);
+    }
 }

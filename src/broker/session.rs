@@ -211,6 +211,8 @@ impl Session {
         // A copy, so that what is kept of a message is its size and not that of a read buffer.
         publish.payload = Bytes::copy_from_slice(&publish.payload);
         publish.topic = topic;
+        // Only removes what is retained: a worker says nothing with it.
+        let is_removal = publish.retain && publish.payload.is_empty();
         if publish.retain {
             if relayed && !shared.retained.retain(&publish.topic, &publish.payload, qos == 0) {
                 return Err("too much retained".into());
@@ -218,7 +220,9 @@ impl Session {
             // The library need not know: those who are subscribed already get it as any other message.
             publish.retain = false;
         }
-        if let Route::Ingest(of_worker) = &*known.route {
+        if let Route::Ingest(of_worker) = &*known.route
+            && !is_removal
+        {
             let precious = matches!(of_worker.channel, Channel::Register | Channel::Block);
             let receipt_time = (precious && qos > 0).then_some(MQTT_RECEIPT_TIME_MAX);
             shared.ingest(of_worker, publish.payload.clone(), receipt_time)?;

@@ -1,7 +1,7 @@
 //! Log lines on stderr, for people or for programs.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use env_logger::fmt::Formatter;
 use log::{LevelFilter, Record};
@@ -26,10 +26,12 @@ pub(super) fn start(filter: &str, format: Format) -> Result<(), CliError> {
     builder.parse_filters(filter);
     // The broker's library reports each packet it refuses as an error; our gate says what matters.
     builder.filter_module("rumqttd", LevelFilter::Off).filter_module("tracing", LevelFilter::Off);
-    builder.format(match format {
-        Format::Text => text,
-        Format::Json => json,
-    });
+    // On a terminal the miner's status may stand where the line begins.
+    let begin = if io::stderr().is_terminal() { "\x1b[K" } else { "" };
+    match format {
+        Format::Text => builder.format(move |line, record| text(line, begin, record)),
+        Format::Json => builder.format(json),
+    };
     builder.try_init().map_err(|error| CliError::Said(format!("--log: {error}")))
 }
 
@@ -50,11 +52,12 @@ fn check(filter: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-fn text(line: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
+fn text(line: &mut Formatter, begin: &str, record: &Record<'_>) -> io::Result<()> {
     let time = line.timestamp_seconds().to_string();
     let time = time.get(11..19).unwrap_or(&time);
     let module = record.target().rsplit("::").next().unwrap_or_default();
-    writeln!(line, "{time} [{module}] {} {}", record.level(), on_one_line(&record.args().to_string()))
+    let (level, message) = (record.level(), record.args().to_string());
+    writeln!(line, "{begin}{time} [{module}] {level} {}", on_one_line(&message))
 }
 
 /// What others have sent can neither begin a line of its own nor steer a terminal.

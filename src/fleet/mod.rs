@@ -97,14 +97,16 @@ impl Member {
 }
 
 impl Fleet {
-    /// Takes in the workers that the store knows, at start.
-    pub fn load(&self, workers: &[Worker]) {
+    /// Takes in the workers that the store knows, at start. One that was heard of later than `now`, for
+    /// the clock was put back meanwhile, counts as heard of now: it is away 90 s later like others.
+    pub fn load(&self, workers: &[Worker], now: Timestamp) {
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
         for worker in workers {
             let gone = worker.state == crate::protocol::ReportedState::Offline;
+            let last_seen = worker.last_heartbeat.min(now);
             let live = Live {
-                last_seen: worker.last_heartbeat,
-                gone_at: gone.then_some(worker.last_heartbeat),
+                last_seen,
+                gone_at: gone.then_some(last_seen),
                 hashrate: worker.hashrate,
                 active_gpus: worker.active_gpus,
                 mining: None,

@@ -80,6 +80,13 @@ fn configuration(config: &Config) -> Findings {
         Mode::Closed => "credentials are asked for",
     };
     let mut found = vec![well("configuration", format!("listens on {}, {asks}", config.bind))];
+    if config.mode() == Mode::Closed && config.sign_in_domain.is_none() {
+        found.push(doubtful(
+            "configuration",
+            "a sign-in message for any host is taken, one that another site has asked for too: give your own with \
+             --sign-in-domain",
+        ));
+    }
     if !config.bind.is_loopback() {
         found.push(doubtful(
             "configuration",

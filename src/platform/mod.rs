@@ -181,7 +181,7 @@ fn broker_config(config: &Config, mode: Mode) -> broker::Config {
 /// again on the chain. What ran out while the platform was down, the watchdog ends at once.
 fn prepare(store: &Store, fleet: &Arc<Fleet>, config: &Config, now: Timestamp) -> Result<(), StartError> {
     let workers = store.read::<_, Refusal, _>(|connection| Ok(store::workers::all(connection)?))?;
-    fleet.load(&workers);
+    fleet.load(&workers, now);
     let (demo_accounts, start_difficulty) = (config.mode() == Mode::Open, config.start_difficulty());
     let active = store.write::<_, Refusal, _>(move |scope: &mut Scope<'_>| {
         ledger::open_books(scope, now)?;

@@ -74,6 +74,14 @@ pub trait Backend {
         Ok(0)
     }
 
+    /// Mines a little for nobody, so that memory and clocks are warm and whatever the device tunes for
+    /// itself is tuned: what comes after it may be measured.
+    fn warm_up(&mut self, job: &Job, keys: &mut Keys) -> Result<(), BackendError> {
+        self.search(job, keys, &mut drop)?;
+        self.finish(&mut drop)?;
+        Ok(())
+    }
+
     /// Bytes that the device's memory moves in a second, read and written ones counted, when it
     /// copies blocks as hashes of this difficulty would and computes nothing; 0 where there is no
     /// such memory.

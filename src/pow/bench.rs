@@ -46,7 +46,7 @@ fn per_second(count: u64, time: Duration) -> f64 {
     if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
 }
 
-/// Mines for nobody for about `time`. Once more before it, so that memory and clocks are warm.
+/// Mines for nobody for about `time`, after it has warmed up.
 pub fn measure(
     backend: &mut dyn Backend,
     difficulty: Difficulty,
@@ -54,8 +54,7 @@ pub fn measure(
 ) -> Result<Measured, BackendError> {
     let job = Job { salt: Salt::Account([0; 20]), prefix: None, difficulty, marker: Marker::default() };
     let mut keys = Keys::new(None);
-    backend.search(&job, &mut keys, &mut drop)?;
-    backend.finish(&mut drop)?;
+    backend.warm_up(&job, &mut keys)?;
     timed(time, |go_on| {
         let mut hashes = 0;
         while go_on() {

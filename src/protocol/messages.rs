@@ -260,7 +260,7 @@ fn block(fields: &Fields) -> Result<Block, PayloadError> {
         return Err(wrong("hash", "empty"));
     }
     let hashrate = match fields.0.get("hashrate") {
-        Some(Value::Number(number)) => format!("{:.2}", number.as_f64().unwrap_or_default()),
+        Some(Value::Number(_)) => format!("{:.2}", fields.measure("hashrate", HASHRATE_MAX)?),
         _ => fields.text("hashrate", TEXT_BYTES_MAX)?.unwrap_or_else(|| "0.00".into()),
     };
     Ok(Block {
@@ -335,6 +335,11 @@ mod tests {
             (Channel::Heartbeat, json!({"worker_id": "w", "difficulty": [8]}), "difficulty"),
             (Channel::Block, json!({"worker_id": "w", "hash": "XEN11", "key": "0x12"}), "key"),
             (Channel::Block, json!({"worker_id": "w", "hash": "", "key": "0".repeat(64)}), "hash"),
+            (
+                Channel::Block,
+                json!({"worker_id": "w", "hash": "XEN11", "key": "0".repeat(64), "hashrate": 1e300}),
+                "hashrate",
+            ),
         ] {
             assert_eq!(refused_field(channel, &payload), field);
         }

@@ -444,4 +444,24 @@ mod tests {
         store.write::<(), StoreError, _>(|scope| Ok(super::super::probe(scope)?)).unwrap();
         assert_eq!(store.trouble(), None);
     }
+
+    /// More callers than places in the queue, and nobody who takes the events: all wait, none is lost.
+    #[test]
+    fn callers_wait_while_the_queue_is_full_and_the_writer_while_nobody_takes_its_events() {
+        const CALLERS: usize = 8;
+        let folder = tempfile::tempdir().unwrap();
+        let (events, told) = bounded(1);
+        let (watch, _deaths) = deathwatch();
+        let store: Store<u32> = Store::open(&folder.path().join("t.db"), events, &watch).unwrap();
+        let each = 2 * STORE_JOBS_QUEUED_MAX / CALLERS;
+        std::thread::scope(|threads| {
+            for _ in 0..CALLERS {
+                let store = &store;
+                threads.spawn(move || (0..each).for_each(|_| store.write::<(), StoreError, _>(add).unwrap()));
+            }
+            assert_eq!(told.iter().take(CALLERS * each).count(), CALLERS * each);
+        });
+        assert_eq!(counter(&store), i64::try_from(CALLERS * each).unwrap());
+        store.stop();
+    }
 }

@@ -168,3 +168,47 @@ impl Blocks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Clock;
+
+    fn block(number: usize) -> Block {
+        Block {
+            worker_id: "rig-1".parse().unwrap(),
+            lease_id: None,
+            hash: format!("XEN11 {number}"),
+            key: format!("{number:064x}").parse().unwrap(),
+            account: None,
+            attempts: 1,
+            hashrate: "1.00".into(),
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_in_hand_while_the_platform_is_away_waits_in_the_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = "rig-1".parse().unwrap();
+        let journal = Journal::open(Some(folder.path()), &worker).unwrap();
+        let mut agent = Agent::new(None, Clock::system());
+        let mut blocks = Blocks::new(journal, None, true, Marker::default());
+        let count = WORKER_BLOCKS_IN_HAND_MAX * 2 + 1;
+        blocks.found((0..count).map(block).collect(), &mut agent);
+        assert_eq!(blocks.waiting(), WORKER_BLOCKS_IN_HAND_MAX);
+
+        let mut taken = 0;
+        while blocks.waiting() > 0 {
+            let keys: Vec<BlockKey> = blocks.in_hand.keys().cloned().collect();
+            taken += keys.len();
+            blocks.receipts(&keys);
+            // A receipt that comes again settles nothing twice.
+            blocks.receipts(&keys);
+            blocks.refill(&mut agent);
+        }
+        assert_eq!((taken, blocks.tally.found, blocks.tally.accepted), (count, count as u64, count as u64));
+        drop(blocks);
+        let journal = Journal::open(Some(folder.path()), &worker).unwrap();
+        assert!(journal.waiting(&std::collections::HashSet::new()).is_empty());
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -16,7 +17,8 @@ const PORTS: [&str; 6] = ["--http-port", "0", "--ws-port", "0", "--feature-ws-po
 
 /// The program, with a home of its own and nothing of ours in its environment.
 fn gateway(home: &Path, flags: &[&str]) -> Command {
-    let mut command = program(&[&["block-buster", "--log", "off"], &PORTS[..], flags].concat());
+    let log: &[&str] = if flags.contains(&"--log") { &[] } else { &["--log", "off"] };
+    let mut command = program(&[&["block-buster"], log, &PORTS[..], flags].concat());
     for (name, _) in std::env::vars()
         .filter(|(name, _)| ["THEBLOCK_", "TB_RPC_", "BLOCK_BUSTER_"].iter().any(|own| name.starts_with(own)))
     {
@@ -115,4 +117,22 @@ fn what_is_wrong_is_said_in_one_line() {
     let output = command.env("HOME", home.path()).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("already taken by another program") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_file_with_a_token_that_others_can_read_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("c.yaml");
+    for (text, mode, is_told) in [
+        ("auth_token: abc\n", 0o644, true),
+        ("auth_token: abc\n", 0o600, false),
+        ("rpc_url: http://localhost:9933\n", 0o644, false),
+    ] {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let flags = ["--config", file.to_str().unwrap(), "--rpc-timeout", "0", "--log", "warn"];
+        let said = String::from_utf8(gateway(home.path(), &flags).output().unwrap().stderr).unwrap();
+        assert!(said.contains("--rpc-timeout"), "it got as far as that: {said}");
+        assert_eq!(said.contains("chmod 600"), is_told, "{mode:o}: {said}");
+    }
 }

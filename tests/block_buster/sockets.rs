@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::{Message, WebSocket};
+use xenblocks::base::limits::GATEWAY_SOCKETS_MAX;
 
 use crate::House;
 use crate::support::await_until;
@@ -178,4 +179,24 @@ fn strangers_may_not_listen_where_origins_are_named() {
     };
     assert_eq!((status("https://a.example"), status("https://b.example")), (101, 403));
     assert_eq!(status("http://127.0.0.1:5000"), 101, "the gateway's own page");
+}
+
+#[test]
+fn one_client_too_many_is_told_so_and_gets_in_when_another_leaves() {
+    let house = House::ready();
+    let mut clients: Vec<Listener> =
+        (0..GATEWAY_SOCKETS_MAX).map(|_| Listener::connect(house.ws, "/")).collect();
+    let last = clients.last_mut().unwrap();
+    assert_eq!(last.next()["type"], "welcome");
+    let refused = loop {
+        match Listener::connect(house.ws, "/").0.read().unwrap() {
+            Message::Close(frame) => break frame.expect("a code"),
+            other => assert!(!other.is_text(), "let in: {other}"),
+        }
+    };
+    assert_eq!(u16::from(refused.code), 1013);
+    clients.truncate(GATEWAY_SOCKETS_MAX / 2);
+    await_until("a place", || {
+        Listener::connect(house.ws, "/").0.read().is_ok_and(|message| message.is_text())
+    });
 }

@@ -1,6 +1,7 @@
 //! The broker over real sockets: ordinary clients are served, hostile ones harm nobody.
 
 mod clients;
+mod limits;
 mod log_lines;
 #[path = "../support/mqtt_client.rs"]
 mod mqtt_client;

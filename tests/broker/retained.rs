@@ -105,6 +105,21 @@ fn what_is_removed_is_not_sent() {
 }
 
 #[test]
+fn removing_what_a_worker_retained_is_no_message_of_the_workers() {
+    let house = Harness::open();
+    let mut writer = house.connect("writer");
+    for (payload, retain) in [(&b"offline"[..], true), (b"", true), (b"", false)] {
+        writer.send(&publish(b"xenminer/rig/status", payload, 1, 1, retain));
+        assert_eq!(writer.read().unwrap().first, 0x40);
+    }
+    assert_eq!(house.published().1, b"offline");
+    assert_eq!(house.published().1, b"", "the one without the flag, to be refused");
+    assert!(house.inbound.try_iter().next().is_none());
+    let mut late = house.connect("late");
+    assert!(retained(&mut late, "xenminer/#", 1, 0).is_empty());
+}
+
+#[test]
 fn each_of_two_overlapping_filters_brings_its_own() {
     let house = house_with(20);
     let mut late = house.connect("late");

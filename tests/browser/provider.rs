@@ -1,5 +1,7 @@
 //! A provider's day: connect a worker with a token, list it, price it, take it off the market.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use crate::renter::sign_in;
@@ -84,6 +86,7 @@ fn a_worker_is_connected_with_the_command_and_the_token_of_the_page() {
 fn starts(command: &str, token: &str, mqtt: std::net::SocketAddr) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("token"), token).unwrap();
+    std::fs::set_permissions(folder.path().join("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let arguments: Vec<_> = command.split_whitespace().filter(|part| *part != "\\").collect();
     assert_eq!(arguments[0], "xenblocks");
     assert!(command.contains(&format!("tcp://127.0.0.1:{}", mqtt.port())), "{command}");

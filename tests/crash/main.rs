@@ -4,6 +4,7 @@
 //! `XENBLOCKS_CRASH_ROUNDS` sets the number of rounds, `XENBLOCKS_CRASH_SEED` repeats a run's draws.
 
 mod clients;
+mod every_call;
 mod faults;
 #[path = "../support/mod.rs"]
 mod support;

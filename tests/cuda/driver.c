@@ -11,7 +11,7 @@
 #include "first.h"
 #include "last.h"
 
-#define DEVICES 8
+#define DEVICES 9
 #define SUCCESS 0
 #define INVALID_VALUE 1
 #define OUT_OF_MEMORY 2
@@ -54,6 +54,7 @@ static Device devices[DEVICES] = {
     {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
     {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
     {.memory = 1 << 28, .breaks_after = -1}, {.memory = 1 << 28, .breaks_after = -1},
+    {.memory = 1 << 28, .breaks_after = -1},
 };
 static _Thread_local Device *current;
 

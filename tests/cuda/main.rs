@@ -147,6 +147,19 @@ fn a_search_finds_exactly_what_the_cpu_finds() {
 }
 
 #[test]
+fn what_is_measured_is_not_the_choice_of_a_launchs_shape() {
+    let Some(mut gpu) = driver::gpu(8) else { return };
+    driver::memory(8, LITTLE);
+    let job = job(OWN, 3, 8, "AAAAAAAAAAAAAAAA");
+    let mut keys = Keys::new(job.prefix);
+    gpu.warm_up(&job, &mut keys).unwrap();
+    let mut search = || gpu.search(&job, &mut keys, &mut |_| {}).unwrap();
+    let launch = search();
+    assert!(launch > 0 && (0..8).all(|_| search() == launch), "one launch after another, all alike");
+    gpu.finish(&mut |_| {}).unwrap();
+}
+
+#[test]
 fn what_is_in_flight_when_orders_change_belongs_to_the_old_ones() {
     let Some(mut gpu) = driver::gpu(4) else { return };
     driver::memory(4, LITTLE);
@@ -248,9 +261,9 @@ fn devices_are_chosen_by_number() {
         return;
     }
     let devices = cuda::devices().unwrap();
-    assert_eq!((devices.len(), devices[3].name.as_str(), devices[3].index), (8, "Fake GPU 3", 3));
+    assert_eq!((devices.len(), devices[3].name.as_str(), devices[3].index), (9, "Fake GPU 3", 3));
     let chosen = cuda::backends_with(driver::KERNELS, &[2, 0]).unwrap();
     assert_eq!(chosen.iter().map(|gpu| gpu.device().index).collect::<Vec<_>>(), [2, 0]);
-    let refusal = cuda::backends_with(driver::KERNELS, &[8]).err().unwrap();
-    assert!(matches!(refusal, CudaError::NoSuchDevice { wanted: 8, count: 8 }), "{refusal}");
+    let refusal = cuda::backends_with(driver::KERNELS, &[9]).err().unwrap();
+    assert!(matches!(refusal, CudaError::NoSuchDevice { wanted: 9, count: 9 }), "{refusal}");
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::support::house::{House, RENTER};
 use crate::support::mqtt_client::{Connect, RawClient};
 use crate::support::rig::Rig;
+use crate::support::server::{Server, folder};
 
 const RENTERS: usize = 4;
 const CYCLES: usize = 12;
@@ -65,4 +66,36 @@ fn fault_36_messages_of_quality_1_bear_an_id_and_wait_for_their_acknowledgement(
     }
     assert!(ids.iter().all(|id| *id != 0), "{ids:?}");
     assert!(listener.ping());
+}
+
+/// The server's CPU time for so many messages of one worker, in clock ticks.
+fn ticks_of(server: &Server, rig: &mut Rig, messages: u32) -> u64 {
+    let ticks = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.pid())).unwrap();
+        // After the name in brackets: the 12th and 13th field are user and system time.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = ticks();
+    for _ in 0..messages {
+        rig.heartbeat(1000.0);
+    }
+    ticks() - before
+}
+
+#[test]
+fn fault_43_a_message_costs_the_same_however_many_clients_are_connected() {
+    const MESSAGES: u32 = 1000;
+    const FEW: usize = 10;
+    const MANY: usize = 800;
+    let (_folder, db) = folder();
+    let server = Server::spawn(&db);
+    let mut rig = Rig::join(server.mqtt, "rig-1");
+    let listener = |number| Rig::connect(server.mqtt, &format!("listener-{number}"));
+    let mut listeners: Vec<Rig> = (0..FEW).map(listener).collect();
+    let with_few = ticks_of(&server, &mut rig, MESSAGES);
+    listeners.extend((FEW..MANY).map(listener));
+    let with_many = ticks_of(&server, &mut rig, MESSAGES);
+    // 80 times as many; four times the cost is a busy machine's doing, and 50 ticks that of its clock.
+    assert!(with_many <= 4 * with_few + 50, "{with_few} ticks with {FEW} clients, {with_many} with {MANY}");
 }

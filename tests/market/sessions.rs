@@ -3,14 +3,19 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use xenblocks::auth::eth::Wallet;
+use xenblocks::base::Secret;
 
 use crate::support::api::Api;
 use crate::support::await_some;
 use crate::support::house::{House, RENTER};
 
-fn sign_in(house: &House, wallet: &Wallet, agent: &str) -> Api {
+pub fn sign_in(house: &House, wallet: &Wallet, agent: &str) -> Api {
     let api = house.api.with("User-Agent", agent);
     let challenge = api.get(&format!("/api/auth/nonce?address={}", wallet.address())).ok();
     let text = |name: &str| challenge[name].as_str().unwrap().to_owned();
@@ -129,4 +134,36 @@ fn a_key_has_a_name_an_end_and_a_last_use() {
     }
     owner.post("/api/auth/keys", &json!({"account_id": "consumer-2"})).refused(403);
     house.api.post("/api/auth/keys", &json!({})).refused(401);
+}
+
+/// The secret has leaked, and somebody signs tokens with it: each must name a session that stands, of that very wallet.
+#[test]
+fn a_forged_token_opens_no_session_but_its_forgers_own() {
+    const LEAKED: &str = "a-secret-of-sessions-that-has-leaked";
+    let house = House::with(|config| config.jwt_secret = Some(Secret::new(LEAKED)));
+    let [victim, thief] = [b"victim", b"thief!"].map(|seed| Wallet::from_seed(seed));
+    let of_victim = sign_in(&house, &victim, "victim").get("/api/auth/me").ok();
+    let own = sign_in(&house, &thief, "thief");
+    let token = own.header("Authorization").unwrap().strip_prefix("Bearer ").unwrap();
+    let claims = token.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&BASE64.decode(claims).unwrap()).unwrap();
+    let forged = |changes: &[(&str, Value)]| {
+        let mut claims = claims.clone();
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        let parts =
+            [json!({"alg": "HS256", "typ": "JWT"}), claims].map(|part| BASE64.encode(part.to_string()));
+        let mut mac = Hmac::<Sha256>::new_from_slice(LEAKED.as_bytes()).unwrap();
+        mac.update(parts.join(".").as_bytes());
+        let signature = BASE64.encode(mac.finalize().into_bytes());
+        house.api.with_token(&format!("{}.{signature}", parts.join("."))).get("/api/auth/me").status
+    };
+    assert_eq!(forged(&[]), 200, "it is signed as the platform signs");
+    let account = || ("account_id", of_victim["account_id"].clone());
+    let wallet = || ("sub", json!(victim.address().lower()));
+    let another = ("jti", json!("0".repeat(32)));
+    for changes in [vec![account()], vec![wallet()], vec![account(), wallet()], vec![another]] {
+        assert_eq!(forged(&changes), 401, "{changes:?}");
+    }
 }

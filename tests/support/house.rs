@@ -68,6 +68,17 @@ impl House {
     /// Stops the platform and starts it again on the same database.
     pub fn restart(&mut self) {
         self.platform.take().unwrap().stop();
+        self.start();
+    }
+
+    /// The same on a machine whose clock shows another time when it is back.
+    pub fn restart_at(&mut self, now: Timestamp) {
+        self.platform.take().unwrap().stop();
+        self.clock = Clock::manual(now);
+        self.start();
+    }
+
+    fn start(&mut self) {
         let platform = Platform::start(self.config.clone(), self.clock.clone()).unwrap();
         self.api = Api::new(platform.api_addr());
         self.platform = Some(platform);

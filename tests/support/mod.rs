@@ -7,6 +7,7 @@ pub mod api;
 pub mod cdp;
 pub mod house;
 pub mod mqtt_client;
+pub mod proxy;
 pub mod rig;
 pub mod server;
 

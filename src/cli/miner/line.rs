@@ -20,7 +20,7 @@ pub(super) fn show(board: &Board, clock: &Clock, stop: &Receiver<()>) {
             recv(ticks) -> _ => {
                 let line = line(&board.read());
                 if on_terminal {
-                    rewrite(&format!("\x1b[K{line}\r"));
+                    rewrite(&in_place(&line));
                 } else {
                     log::info!("{line}");
                 }
@@ -34,7 +34,16 @@ pub(super) fn show(board: &Board, clock: &Clock, stop: &Receiver<()>) {
     }
 }
 
-/// The cursor stays at the line's beginning, so that the next line of the log overwrites it.
+/// Takes the place of the line before. What the terminal has no room for is cut off, for what wraps
+/// could not be taken back; the cursor stays at the beginning, so that the next line of the log
+/// overwrites it.
+fn in_place(line: &str) -> String {
+    const NO_WRAP: &str = "\x1b[?7l";
+    const WRAP: &str = "\x1b[?7h";
+    const CLEAR: &str = "\x1b[K";
+    format!("{NO_WRAP}{CLEAR}{line}{WRAP}\r")
+}
+
 fn rewrite(text: &str) {
     let mut out = std::io::stdout();
     // Gone: nobody looks any more.
@@ -62,8 +71,8 @@ fn line(status: &Status) -> String {
     let blocks = format!("{} blocks{}", tally.accepted, others.collect::<String>());
     let work = match &status.lease {
         Some(lease) => match lease.remaining_sec {
-            Some(seconds) => format!("{}, {} left", lease.id, time(seconds)),
-            None => lease.id.to_string(),
+            Some(seconds) => format!("leased, {} left, {}", time(seconds), lease.id),
+            None => format!("leased, {}", lease.id),
         },
         None if !status.has_platform => "for yourself".into(),
         None if status.online => status.state.to_lowercase(),
@@ -116,8 +125,9 @@ mod tests {
         assert_eq!(
             line(&status),
             "1234.5 H/s (1 min 12.3 kH/s, 15 min 1.23 MH/s) at 1727 KiB | 7 blocks, 2 XUNI, 1 refused, \
-             3 on their way | lease-1, 1 h 2 min left"
+             3 on their way | leased, 1 h 2 min left, lease-1"
         );
+        assert!(in_place("12345").ends_with("12345\x1b[?7h\r"));
         let alone = Status { trouble: Some("paused".into()), ..Status::default() };
         assert!(line(&alone).ends_with("| 0 blocks | for yourself | paused"));
     }

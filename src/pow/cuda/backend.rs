@@ -244,6 +244,20 @@ impl Backend for Cuda {
         self.guarded(|cuda| cuda.collect_all(found))
     }
 
+    fn warm_up(&mut self, job: &Job, keys: &mut Keys) -> Result<(), BackendError> {
+        self.guarded(|cuda| {
+            // Each tries one number of hashes at once, until the best is known.
+            loop {
+                cuda.search_on(job, keys, &mut drop)?;
+                if cuda.open.as_ref().is_none_or(|open| open.tuner.next().is_none()) {
+                    break;
+                }
+            }
+            cuda.collect_all(&mut drop)?;
+            Ok(())
+        })
+    }
+
     fn tags(&mut self, salt: &Salt, difficulty: Difficulty, keys: &KeyRun) -> Result<Vec<Tag>, BackendError> {
         self.guarded(|cuda| {
             cuda.opened(difficulty)?;

@@ -1,6 +1,7 @@
 //! What a miner says of itself: heartbeats, rates, and the board for whoever looks.
 
 use super::{Miner, NO_DIFFICULTY};
+use crate::base::EthAddress;
 use crate::pow::Difficulty;
 use crate::protocol::{Heartbeat, Mining};
 use crate::worker::board::{DeviceView, LeaseView, Rates, Status};
@@ -18,7 +19,10 @@ impl Miner {
             }
         }
         let kinds: Vec<String> = kinds.iter().map(|(name, count)| format!("{count} × {name}")).collect();
-        log::info!("{} hashes with {}, for {}", self.worker, kinds.join(", "), self.own.address);
+        // A measurement may be without an address.
+        let owner = Some(self.own.address).filter(|address| *address != EthAddress::from_bytes([0; 20]));
+        let owner = owner.map(|address| format!(", for {address}")).unwrap_or_default();
+        log::info!("{} hashes with {}{owner}", self.worker, kinds.join(", "));
     }
 
     /// Says that a lease began or ended.
@@ -33,7 +37,7 @@ impl Miner {
             log::info!("{ended} is over: {blocks} blocks");
         }
         if let Some(lease) = now {
-            let seconds = lease.ends.map(|ends| ends.micros_since(self.clock.now()) / 1_000_000);
+            let seconds = lease.ends.map(|ends| (ends.micros_since(self.clock.now()) + 500_000) / 1_000_000);
             let time = seconds.map_or("until it is released".into(), |seconds| format!("for {seconds} s"));
             log::info!("{}: mining for {}, {time}", lease.id, lease.renter);
         }
