@@ -60,7 +60,8 @@ fn offset_seconds(text: &str) -> Option<i64> {
     let (hours, minutes) = rest.split_once(':')?;
     let is_valid = hours.len() == 2 && minutes.len() == 2 && is_digits(hours) && is_digits(minutes);
     let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (is_valid && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+    // Only then: many digits would overflow.
+    (is_valid && hours < 24 && minutes < 60).then(|| sign * (hours * 3600 + minutes * 60))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -148,6 +149,7 @@ mod tests {
             "2021-09-30T16:25:24+0200",
             "2021-09-30T16:25:24+02:60",
             "2021-09-30T16:25:24+24:00",
+            "2021-09-30T16:25:24+00:4467440737095516150",
             "2021-09-30T16:25:24ZZ",
             "+021-09-30T16:25:24Z",
             "2021-09-30T16:25:+4Z",
