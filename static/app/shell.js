@@ -196,7 +196,7 @@ function Page() {
   const found = find(path);
   const [shown, setShown] = useState(null);
   const [error, setError] = useState(null);
-  const here = useRef(null);
+  const here = useRef(found?.route.same ?? path);
   const attempt = () => {
     setError(null);
     found?.route.load().then((module) => setShown({ route: found.route, View: module.default }), setError);
@@ -209,7 +209,7 @@ function Page() {
     if (found && shown?.route !== found.route) return;
     const [before, at] = [here.current, found?.route.same ?? path];
     here.current = at;
-    if (!moved || before === null || before === at) return;
+    if (!moved || before === at) return;
     scrollTo(0, scroll ?? 0);
     if (!document.querySelector("dialog[open]")) document.querySelector("h1")?.focus({ preventScroll: true });
   }, [shown, path, moved]);
