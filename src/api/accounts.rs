@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::{Map, json};
 
 use super::auth::{AccountView, spelled};
-use super::csv::{self, Cell, Table};
-use super::idempotency::once;
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
-use super::router::{Method, Parameter, Route};
+use super::request::idempotency::once;
+use super::request::router::{Method, Parameter, Route};
+use super::views::csv::{self, Cell, Table};
 use super::views::{SettlementView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope};
 use crate::auth::Caller;
@@ -293,5 +293,5 @@ fn list_settlements(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "accounts_tests.rs"]
+#[path = "tests/accounts.rs"]
 mod tests;

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::keys::holder;
-use super::paging::{PAGE, Paging};
-use super::router::{Parameter, Route};
+use super::request::paging::{PAGE, Paging};
+use super::request::router::{Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::PAGE_ROWS_MAX;
 use crate::base::{Amount, LeaseId, Timestamp, WorkerId};

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::leases::{LIMIT, LIMIT_DEFAULT};
-use super::router::{Method, Parameter, Route};
+use super::request::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::Caller;
 use crate::auth::administrator::hint;
@@ -195,5 +195,5 @@ fn list(api: &Api, call: &Call<'_>) -> Result<Response, ApiError> {
 }
 
 #[cfg(test)]
-#[path = "acts_tests.rs"]
+#[path = "tests/acts.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::router::{Method, Parameter, Route};
+use super::request::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::keys::{self, Terms};
 use crate::auth::{ADMINISTRATOR_ID, AuthError, Caller, KeyScopes, Role, SignIn, sessions, worker_tokens};
@@ -293,5 +293,5 @@ fn me(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "auth_tests.rs"]
+#[path = "tests/auth.rs"]
 mod tests;

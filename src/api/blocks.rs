@@ -1,8 +1,8 @@
 //! Blocks that workers found.
 
 use super::leases::{LIMIT, LIMIT_DEFAULT, OFFSET};
-use super::privacy::Viewer;
-use super::router::{Parameter, Route};
+use super::request::router::{Parameter, Route};
+use super::views::privacy::Viewer;
 use super::views::{BlockView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;

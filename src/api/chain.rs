@@ -4,7 +4,7 @@
 use rouille::Response;
 use serde::Serialize;
 
-use super::router::{Method, Parameter, Route};
+use super::request::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::LIST_ROWS_MAX;
@@ -211,5 +211,5 @@ fn shown(blocks: &[simulator::Block]) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "chain_tests.rs"]
+#[path = "tests/chain.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::ApiError;
-use super::roster::{Glance, Row};
+use super::state::roster::{Glance, Row};
 use crate::base::Timestamp;
 use crate::market::reputation::Reputation;
 

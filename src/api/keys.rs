@@ -6,8 +6,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::input::Query;
-use super::router::{Method, Parameter, Route};
+use super::request::input::Query;
+use super::request::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::worker_tokens::{self, TokenRow};
 use crate::auth::{Caller, KeyScopes, Session, keys};
@@ -385,5 +385,5 @@ fn refuse_hoarding(
 }
 
 #[cfg(test)]
-#[path = "keys_tests.rs"]
+#[path = "tests/keys.rs"]
 mod tests;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::privacy::Viewer;
-use super::router::{Parameter, Route};
+use super::request::router::{Parameter, Route};
+use super::views::privacy::Viewer;
 use super::views::{BlockView, rounded, seconds};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::limits::{HISTORY_ROWS_MAX, LEASE_SECONDS_MAX, LIST_ROWS_MAX};

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::idempotency::once;
-use super::privacy::Viewer;
-use super::router::{Method, Parameter, Route};
+use super::request::idempotency::once;
+use super::request::router::{Method, Parameter, Route};
+use super::views::privacy::Viewer;
 use super::views::{BlockView, LeaseView, SettlementView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::base::ids::ID_LENGTH_MAX;
@@ -152,5 +152,5 @@ fn extend(api: &Api, call: &Call<'_>) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "leases_tests.rs"]
+#[path = "tests/leases.rs"]
 mod tests;

@@ -6,9 +6,9 @@ use rouille::Request;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::input::Query;
 use super::monitoring::{self, Member, Stats};
-use super::roster::Row;
+use super::request::input::Query;
+use super::state::roster::Row;
 use super::views::BlockView;
 use super::{Api, ApiError, Call};
 use crate::auth::Mode;

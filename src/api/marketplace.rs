@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::order_book::per_khs_hour;
-use super::paging::{Listing, PAGE, Paging};
-use super::roster::{self, Board, Glance, Row};
-use super::router::{Parameter, Route};
+use super::request::paging::{Listing, PAGE, Paging};
+use super::request::router::{Parameter, Route};
+use super::state::roster::{self, Board, Glance, Row};
 use super::views::rounded;
-use super::worker_views::{address, uptime_pct};
+use super::views::worker::{address, uptime_pct};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::LEASE_SECONDS_MAX;

@@ -1,61 +1,40 @@
-//! REST: one table of routes, one file per resource (contract: rest.md).
+//! REST: one table of routes, one file per resource (contract: rest.md). `request` is what every call
+//! passes, `views` how rows look on the wire, `state` what the API remembers.
 //!
 //! A request is matched, its caller identified and held to the route's [`Access`], its input turned
 //! into types or a 422, and then handed to the market or read from the store. No SQL and no MQTT here.
 
-mod access;
 mod accounts;
 mod activity;
 mod acts;
 mod auth;
 mod blocks;
-mod call;
 mod chain;
-mod csv;
-mod error;
 mod fleet_order;
 mod history;
-mod idempotency;
-mod input;
 mod keys;
 mod lease_page;
 mod leases;
 pub mod live_feed;
 mod marketplace;
-mod memo;
-mod memos;
 mod metrics;
 mod monitoring;
 mod openapi;
 mod order_book;
-mod origin;
 mod overview;
-#[cfg(test)]
-mod own_tests;
 mod pages;
-#[cfg(test)]
-mod pages_tests;
-mod paging;
-mod privacy;
 mod provider;
-mod rate;
 mod readiness;
 mod rentals;
 mod renter;
-mod roster;
-mod router;
-#[cfg(test)]
-mod scale_tests;
+mod request;
 mod sessions;
 mod state;
-#[cfg(test)]
-mod sweep_tests;
 mod system;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod views;
 mod wallet;
-mod worker_views;
 mod workers;
 
 use std::sync::Arc;
@@ -63,11 +42,11 @@ use std::sync::Arc;
 use rouille::{Request, Response};
 use serde::Serialize;
 
-pub use access::Access;
-pub use call::Call;
-pub use error::ApiError;
 pub use pages::Pages;
-pub use router::{Method, Parameter, Route};
+pub use request::access::Access;
+pub use request::call::Call;
+pub use request::error::ApiError;
+pub use request::router::{Method, Parameter, Route};
 pub use state::State;
 
 use crate::auth::{Auth, KeyScope};
@@ -80,7 +59,8 @@ use crate::market::Store;
 use crate::market::blocks::Policy;
 use crate::pow::Verifier;
 use crate::protocol::Control;
-use router::Router;
+use request::router::Router;
+use request::{origin, rate};
 
 /// What a handler returns.
 pub type Answer = Result<Response, ApiError>;

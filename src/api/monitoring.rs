@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use super::fleet_order::Order;
 use super::history;
-use super::paging::{Listing, PAGE, Paging};
-use super::privacy::Viewer;
-use super::roster::{self, Glance, Row};
-use super::router::{Parameter, Route};
+use super::request::paging::{Listing, PAGE, Paging};
+use super::request::router::{Parameter, Route};
+use super::state::roster::{self, Glance, Row};
+use super::views::privacy::Viewer;
+use super::views::worker::address;
 use super::views::{BlockView, rounded};
-use super::worker_views::address;
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::PAGE_ROWS_MAX;

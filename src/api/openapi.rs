@@ -4,8 +4,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Access;
-use super::idempotency;
-use super::router::{Method, Parameter, Route, routes};
+use super::request::idempotency;
+use super::request::router::{Method, Parameter, Route, routes};
 use super::system::VERSION;
 
 /// The document.

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::roster::{self, Glance, Row};
-use super::router::{Parameter, Route};
+use super::request::router::{Parameter, Route};
+use super::state::roster::{self, Glance, Row};
 use super::views::rounded;
 use super::{Access, Answer, Api, ApiError, Call, json, marketplace, workers};
 use crate::base::ids::ID_LENGTH_MAX;

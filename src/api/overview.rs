@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::paging::{PAGE, Paging};
-use super::privacy::Viewer;
-use super::router::{Parameter, Route};
+use super::request::paging::{PAGE, Paging};
+use super::request::router::{Parameter, Route};
+use super::views::privacy::Viewer;
 use super::views::{BlockView, rounded};
 use super::{Access, Answer, Api, ApiError, Call, json};
 use crate::base::limits::PAGE_ROWS_MAX;
@@ -125,7 +125,7 @@ fn stats(api: &Api, call: &Call<'_>) -> Answer {
 /// Blocks of the last so much time.
 pub(super) fn recent(
     api: &Api,
-    memo: &super::memo::Memo<Recent>,
+    memo: &super::state::memo::Memo<Recent>,
     window: std::time::Duration,
 ) -> Result<i64, ApiError> {
     let counted = memo.get(&api.store, &api.clock, |before| {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::csv::{self, Table};
 use super::leases::{LIMIT, OFFSET};
-use super::paging::{Listing, PAGE, Paging};
-use super::roster::{self, Row};
-use super::router::{Parameter, Route};
+use super::request::paging::{Listing, PAGE, Paging};
+use super::request::router::{Parameter, Route};
+use super::state::roster::{self, Row};
+use super::views::csv::{self, Table};
 use super::views::{SettlementView, rounded};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::Caller;

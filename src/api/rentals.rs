@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::idempotency::once;
-use super::router::{Method, Parameter, Route};
+use super::request::idempotency::once;
+use super::request::router::{Method, Parameter, Route};
 use super::views::SettlementView;
 use super::{Access, Answer, Api, ApiError, Call, KeyScope};
 use crate::auth::{Caller, Role};

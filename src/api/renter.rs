@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::csv::{self, Table};
 use super::leases::{LIMIT, OFFSET};
-use super::router::{Parameter, Route};
+use super::request::router::{Parameter, Route};
+use super::views::csv::{self, Table};
 use super::views::{LeaseView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{ADMINISTRATOR_ID, Caller};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::keys::holder;
-use super::router::{Method, Parameter, Route};
+use super::request::router::{Method, Parameter, Route};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::sessions;
 use crate::base::{AccountId, Timestamp};

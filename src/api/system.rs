@@ -7,7 +7,7 @@ use serde_json::json;
 use super::metrics;
 use super::openapi;
 use super::readiness;
-use super::router::Route;
+use super::request::router::Route;
 use super::{Access, Answer, Api, ApiError, Call};
 use crate::auth::{AuthError, Caller};
 use crate::base::Timestamp;
@@ -133,5 +133,5 @@ fn description(api: &Api, _call: &Call<'_>) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "system_tests.rs"]
+#[path = "tests/system.rs"]
 mod tests;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json as value};
 
-use super::router::{Method, Parameter, Route};
+use super::request::router::{Method, Parameter, Route};
 use super::views::rounded;
 use super::workers::{check_settings, find};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};

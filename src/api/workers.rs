@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json as value};
 
-use super::input::problem;
-use super::roster::{self, Row};
-use super::router::{Method, Parameter, Route};
-use super::worker_views::{ReputationView, WorkerView};
+use super::request::input::problem;
+use super::request::router::{Method, Parameter, Route};
+use super::state::roster::{self, Row};
+use super::views::worker::{ReputationView, WorkerView};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
 use crate::auth::{Caller, Role};
 use crate::base::{Amount, AmountError, Timestamp, WorkerId};

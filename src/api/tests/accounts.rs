@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::api::testing::{ADMIN, House};
+use crate::api::tests::house::{ADMIN, House};
 
 const BALANCE: &str = "/api/accounts/consumer-1/balance";
 const DEPOSIT: &str = "/api/accounts/consumer-1/deposit";

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::roster::Row;
-use super::views::rounded;
+use crate::api::state::roster::Row;
+use crate::api::views::rounded;
 use crate::base::{Amount, EthAddress, Timestamp, WorkerId};
 use crate::fleet::Live;
 use crate::market::pricing::duration_limits;

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::testing::{ADMIN, Got, House};
+use super::house::{ADMIN, Got, House};
 use crate::auth::eth::Wallet;
 use crate::base::WorkerId;
 use crate::market::{Refusal, workers};
 use crate::protocol::{Control, Gpu, Heartbeat, Mining, Register};
 use crate::store::snapshots::{self, Sample};
 
-pub(super) fn rig(house: &House, id: &str, gpus: &[&str], address: Option<&Wallet>) {
+pub(in crate::api) fn rig(house: &House, id: &str, gpus: &[&str], address: Option<&Wallet>) {
     let gpu = |name: &&str| Gpu { index: 0, name: (*name).into(), memory_gb: 24.0, bus_id: None };
     let register = Register {
         worker_id: id.parse().unwrap(),
@@ -26,7 +26,7 @@ pub(super) fn rig(house: &House, id: &str, gpus: &[&str], address: Option<&Walle
     house.store.write::<_, Refusal, _>(move |scope| workers::register(scope, None, &register, now)).unwrap();
 }
 
-pub(super) fn beat(house: &House, id: &str, hashrate: f64, prefix: Option<&str>) {
+pub(in crate::api) fn beat(house: &House, id: &str, hashrate: f64, prefix: Option<&str>) {
     let mining = prefix.map(|prefix| Mining {
         address: "0xaddress".into(),
         prefix: prefix.into(),
@@ -43,7 +43,7 @@ fn put(house: &House, url: &str, key: Option<&str>, body: &Value) -> Got {
     house.send("PUT", url, &headers, &body.to_string())
 }
 
-pub(super) fn ids(got: &Got) -> Vec<String> {
+pub(in crate::api) fn ids(got: &Got) -> Vec<String> {
     let json = got.json();
     let items = json.get("items").unwrap_or(&json).as_array().unwrap().clone();
     items.iter().map(|item| item["worker_id"].as_str().unwrap().to_owned()).collect()

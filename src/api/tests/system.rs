@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::api::testing::{ADMIN, House};
+use crate::api::tests::house::{ADMIN, House};
 
 #[test]
 fn programs_get_the_banner_and_browsers_the_app() {

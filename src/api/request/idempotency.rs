@@ -7,7 +7,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::router::{Method, Route};
-use super::{Answer, Api, ApiError, Call, acts};
+use crate::api::{Answer, Api, ApiError, Call, acts};
 use crate::auth::Caller;
 use crate::http;
 use crate::market::Scope;
@@ -15,7 +15,7 @@ use crate::market::accounts::IDEMPOTENCY_LIFETIME;
 use crate::store::idempotency::{self, Answered};
 
 /// The routes that move money.
-pub(super) const PATHS: [&str; 7] = [
+pub(in crate::api) const PATHS: [&str; 7] = [
     "/api/accounts/{account_id}/deposit",
     "/api/accounts/{account_id}/withdraw",
     "/api/rent",
@@ -26,14 +26,14 @@ pub(super) const PATHS: [&str; 7] = [
 ];
 
 /// Whether a route takes the header.
-pub(super) fn applies_to(route: &Route) -> bool {
+pub(in crate::api) fn applies_to(route: &Route) -> bool {
     route.method == Method::Post && PATHS.contains(&route.path)
 }
 
 /// The header.
-pub(super) const HEADER: &str = "Idempotency-Key";
+pub(in crate::api) const HEADER: &str = "Idempotency-Key";
 /// A UUID has 36 characters; some clients put a whole order's name here.
-pub(super) const KEY_LENGTH_MAX: usize = 128;
+pub(in crate::api) const KEY_LENGTH_MAX: usize = 128;
 
 /// Runs `work` in the writer and answers with what it returns; under a key that has been used, with
 /// the first answer, or 422 when another request used it. Refusals are not kept: what failed may be

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rouille::Request;
 
 use super::input::decode;
-use super::{Access, Answer, Api, ApiError, Call, KeyScope};
+use crate::api::{Access, Answer, Api, ApiError, Call, KeyScope};
 
 /// The methods we serve. `HEAD` is served by `GET` routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,13 +91,13 @@ impl Route {
 
 /// All routes, resource by resource.
 pub fn routes() -> impl Iterator<Item = &'static Route> {
-    super::RESOURCES.iter().copied().flatten()
+    crate::api::RESOURCES.iter().copied().flatten()
 }
 
 /// A route with the values of its path's parameters.
 pub struct Found {
-    pub(super) route: &'static Route,
-    pub(super) parameters: Vec<String>,
+    pub(in crate::api) route: &'static Route,
+    pub(in crate::api) parameters: Vec<String>,
 }
 
 /// Finds routes by the number of their path's segments.

@@ -1,8 +1,8 @@
 //! What holds for every route there is, and for those to come.
 
-use super::router::routes;
-use super::testing::{ADMIN, Got, House};
-use super::{Access, Route};
+use super::house::{ADMIN, Got, House};
+use crate::api::request::router::routes;
+use crate::api::{Access, Route};
 
 /// The path with something in the place of its parameters.
 fn path(route: &Route, with: &str) -> String {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::pages_tests::{beat, ids, rig};
-use super::testing::{ADMIN, House};
+use super::house::{ADMIN, House};
+use super::pages::{beat, ids, rig};
 use crate::auth::eth::Wallet;
 
 #[test]

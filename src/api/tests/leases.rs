@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::api::testing::{ADMIN, House};
+use crate::api::tests::house::{ADMIN, House};
 use crate::auth::eth::Wallet;
 use crate::market::blocks::{self, Policy};
 use crate::market::{Event, Refusal};

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use rouille::Request;
 use serde_json::{Map, Value, json};
 
-use super::ApiError;
+use crate::api::ApiError;
 use crate::base::limits::JSON_DEPTH_MAX;
 
 /// A JSON body. Ask for each field, then call [`Body::finish`] before using what came.
@@ -356,7 +356,7 @@ pub fn decode(segment: &str) -> Cow<'_, str> {
 }
 
 /// One entry of a 422's `detail`.
-pub(super) fn problem(kind: &str, location: &Value, text: &str, input: &Value) -> Value {
+pub(in crate::api) fn problem(kind: &str, location: &Value, text: &str, input: &Value) -> Value {
     json!({ "type": kind, "loc": location, "msg": text, "input": input })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::auth::{AuthError, Caller, Mode};
 
-use super::ApiError;
+use crate::api::ApiError;
 
 /// A route's rule, checked before its handler runs. Handlers hold accounts to what is their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,24 +1,24 @@
 //! What the pages share.
 
-use super::history::History;
 use super::memo::Memo;
-use super::overview::{Feed, Users};
 use super::roster::{Board, Roster};
+use crate::api::history::History;
+use crate::api::overview::{Feed, Users};
 use crate::base::Amount;
 use crate::store::blocks::Recent;
 
 /// One of each for all requests.
 pub struct Memos {
-    pub(super) roster: Memo<Roster>,
-    pub(super) board: Memo<Board>,
-    pub(super) median: Memo<Option<Amount>>,
-    pub(super) users: Memo<Users>,
-    pub(super) feed: Memo<Feed>,
-    pub(super) blocks_of_day: Memo<Recent>,
-    pub(super) blocks_of_hour: Memo<Recent>,
-    pub(super) history: History,
+    pub(in crate::api) roster: Memo<Roster>,
+    pub(in crate::api) board: Memo<Board>,
+    pub(in crate::api) median: Memo<Option<Amount>>,
+    pub(in crate::api) users: Memo<Users>,
+    pub(in crate::api) feed: Memo<Feed>,
+    pub(in crate::api) blocks_of_day: Memo<Recent>,
+    pub(in crate::api) blocks_of_hour: Memo<Recent>,
+    pub(in crate::api) history: History,
     /// All accounts, encoded.
-    pub(super) accounts: Memo<Vec<u8>>,
+    pub(in crate::api) accounts: Memo<Vec<u8>>,
 }
 
 impl Default for Memos {

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::api::testing::House;
+use crate::api::tests::house::House;
 use crate::auth::Mode;
 
 const ADDRESS: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";

@@ -7,11 +7,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use rouille::Request;
 
-use super::{Api, ApiError, live_feed};
+use crate::api::{Api, ApiError, live_feed};
 use crate::auth::Mode;
 
 /// 403 for a request that changes something, or for the live feed, when a strange page made it.
-pub(super) fn check(api: &Api, request: &Request) -> Result<(), ApiError> {
+pub(in crate::api) fn check(api: &Api, request: &Request) -> Result<(), ApiError> {
     let path = request.raw_url().split('?').next();
     let changes = !matches!(request.method(), "GET" | "HEAD" | "OPTIONS");
     if api.auth.mode() == Mode::Closed || !(changes || path == Some(live_feed::PATH)) {

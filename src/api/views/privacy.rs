@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::Call;
+use crate::api::Call;
 use crate::auth::Caller;
 use crate::base::{AccountId, EthAddress, WorkerId};
 use crate::store::blocks::Block;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::{Api, ApiError};
+use crate::api::{Api, ApiError};
 use crate::base::Timestamp;
 use crate::fleet::Live;
 use crate::market::gpus;

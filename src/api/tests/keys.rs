@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::api::testing::{ADMIN, House};
+use crate::api::tests::house::{ADMIN, House};
 use crate::auth::eth::Wallet;
 use crate::base::limits::UNSEEN_WORKERS_MAX;
 

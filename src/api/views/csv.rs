@@ -2,9 +2,9 @@
 
 use rouille::Response;
 
-use super::input::Query;
-use super::leases::LIMIT_DEFAULT;
-use super::router::Parameter;
+use crate::api::leases::LIMIT_DEFAULT;
+use crate::api::request::input::Query;
+use crate::api::request::router::Parameter;
 use crate::base::limits::{EXPORT_ROWS_MAX, LIST_ROWS_MAX};
 
 /// The parameter `format`.

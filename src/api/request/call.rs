@@ -9,13 +9,13 @@ use rusqlite::Connection;
 
 use super::input::{Body, Query};
 use super::router::{Found, Route};
-use super::{Api, ApiError};
+use crate::api::{Api, ApiError};
 use crate::auth::{AuthError, Caller, Mode, keys, sessions};
 use crate::base::limits::LAST_USE_TIME;
 use crate::base::{AccountId, LeaseId, Timestamp, WorkerId};
 use crate::market::Actor;
 
-/// A request that its route's [`super::Access`] has let in.
+/// A request that its route's [`crate::api::Access`] has let in.
 pub struct Call<'a> {
     /// The request itself.
     pub request: &'a Request,
@@ -25,7 +25,7 @@ pub struct Call<'a> {
     pub caller: Caller,
     /// When it came.
     pub now: Timestamp,
-    pub(super) is_noted: Cell<bool>,
+    pub(in crate::api) is_noted: Cell<bool>,
     mode: Mode,
     parameters: Vec<String>,
     bytes: OnceCell<Vec<u8>>,
@@ -87,7 +87,7 @@ impl<'a> Call<'a> {
     }
 
     /// The path's parameters.
-    pub(super) fn parameters(&self) -> &[String] {
+    pub(in crate::api) fn parameters(&self) -> &[String] {
         &self.parameters
     }
 
@@ -166,7 +166,7 @@ fn note_use(
 }
 
 /// Where a request came from: what the proxy on this machine says, if one has forwarded it.
-pub(super) fn origin(request: &Request) -> IpAddr {
+pub(in crate::api) fn origin(request: &Request) -> IpAddr {
     let peer = request.remote_addr().ip();
     let forwarded = request.header("X-Forwarded-For").filter(|_| peer.is_loopback());
     // Our proxy has added the last one; those before are whatever its client sent.

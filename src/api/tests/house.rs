@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, bounded};
 use rouille::Request;
 use serde_json::Value;
 
-use super::{Api, State, WorkerLink, handler};
+use crate::api::{Api, State, WorkerLink, handler};
 use crate::auth::eth::Wallet;
 use crate::auth::{Auth, JwtSecret, Mode};
 use crate::base::thread::{Death, deathwatch};
@@ -23,12 +23,12 @@ use crate::pow::{Difficulty, Marker, Verifier};
 use crate::protocol::{Control, Register};
 
 /// The administrator's key of every house.
-pub(super) const ADMIN: &str = "an administrator's key for tests";
+pub(in crate::api) const ADMIN: &str = "an administrator's key for tests";
 
 /// Remembers what it was told to send.
 #[derive(Default)]
-pub(super) struct FakeLink {
-    pub(super) sent: Mutex<Vec<(WorkerId, Control)>>,
+pub(in crate::api) struct FakeLink {
+    pub(in crate::api) sent: Mutex<Vec<(WorkerId, Control)>>,
 }
 
 impl WorkerLink for FakeLink {
@@ -56,51 +56,51 @@ impl WorkerLink for FakeLink {
 }
 
 /// A platform without sockets.
-pub(super) struct House {
-    pub(super) store: Store,
-    pub(super) fleet: Arc<Fleet>,
-    pub(super) clock: Clock,
-    pub(super) events: Receiver<Event>,
-    pub(super) link: Arc<FakeLink>,
-    pub(super) handler: Arc<Handler>,
-    pub(super) api: Arc<Api>,
+pub(in crate::api) struct House {
+    pub(in crate::api) store: Store,
+    pub(in crate::api) fleet: Arc<Fleet>,
+    pub(in crate::api) clock: Clock,
+    pub(in crate::api) events: Receiver<Event>,
+    pub(in crate::api) link: Arc<FakeLink>,
+    pub(in crate::api) handler: Arc<Handler>,
+    pub(in crate::api) api: Arc<Api>,
     _deaths: Receiver<Death>,
     _folder: tempfile::TempDir,
 }
 
 /// An answer with its body read.
 #[derive(Debug)]
-pub(super) struct Got {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) text: String,
+pub(in crate::api) struct Got {
+    pub(in crate::api) status: u16,
+    pub(in crate::api) headers: Vec<(String, String)>,
+    pub(in crate::api) text: String,
 }
 
 impl Got {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::api) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    pub(super) fn detail(&self) -> String {
+    pub(in crate::api) fn detail(&self) -> String {
         self.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail: {self:?}")).to_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::api) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
 impl House {
-    pub(super) fn open() -> Self {
+    pub(in crate::api) fn open() -> Self {
         Self::new(Mode::Open, true)
     }
 
-    pub(super) fn closed() -> Self {
+    pub(in crate::api) fn closed() -> Self {
         Self::new(Mode::Closed, true)
     }
 
-    pub(super) fn new(mode: Mode, with_chain: bool) -> Self {
+    pub(in crate::api) fn new(mode: Mode, with_chain: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (watch, deaths) = deathwatch();
         let (events, told) = bounded(10_000);
@@ -132,7 +132,7 @@ impl House {
             mqtt_port: 1883,
             api_port: 8080,
             sign_in_domain: None,
-            pages: super::Pages::Embedded,
+            pages: crate::api::Pages::Embedded,
             state: State::default(),
         };
         let api = Arc::new(api);
@@ -150,11 +150,11 @@ impl House {
     }
 
     /// Answers a request that has these headers and body.
-    pub(super) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Got {
+    pub(in crate::api) fn send(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Got {
         self.send_from("127.0.0.1:5000", method, url, headers, body)
     }
 
-    pub(super) fn send_from(
+    pub(in crate::api) fn send_from(
         &self,
         peer: &str,
         method: &str,
@@ -177,24 +177,24 @@ impl House {
         Got { status: response.status_code, headers: headers.collect(), text }
     }
 
-    pub(super) fn get(&self, url: &str) -> Got {
+    pub(in crate::api) fn get(&self, url: &str) -> Got {
         self.send("GET", url, &[], "")
     }
 
-    pub(super) fn get_as(&self, key: &str, url: &str) -> Got {
+    pub(in crate::api) fn get_as(&self, key: &str, url: &str) -> Got {
         self.send("GET", url, &[("X-API-Key", key)], "")
     }
 
-    pub(super) fn post(&self, url: &str, body: &Value) -> Got {
+    pub(in crate::api) fn post(&self, url: &str, body: &Value) -> Got {
         self.send("POST", url, &[], &body.to_string())
     }
 
-    pub(super) fn post_as(&self, key: &str, url: &str, body: &Value) -> Got {
+    pub(in crate::api) fn post_as(&self, key: &str, url: &str, body: &Value) -> Got {
         self.send("POST", url, &[("X-API-Key", key)], &body.to_string())
     }
 
     /// Registers an account and returns its key.
-    pub(super) fn account(&self, id: &str, role: &str) -> String {
+    pub(in crate::api) fn account(&self, id: &str, role: &str) -> String {
         let body = serde_json::json!({ "account_id": id, "role": role });
         let got = self.post("/api/auth/register", &body);
         assert_eq!(got.status, 200, "{got:?}");
@@ -202,14 +202,14 @@ impl House {
     }
 
     /// A key of the demo's renter.
-    pub(super) fn consumer_key(&self) -> String {
+    pub(in crate::api) fn consumer_key(&self) -> String {
         let body = serde_json::json!({ "account_id": "consumer-1" });
         let got = self.post_as(ADMIN, "/api/auth/login", &body);
         got.json()["api_key"].as_str().unwrap_or_else(|| panic!("{got:?}")).to_owned()
     }
 
     /// Signs a wallet in and returns its token.
-    pub(super) fn sign_in(&self, wallet: &Wallet) -> String {
+    pub(in crate::api) fn sign_in(&self, wallet: &Wallet) -> String {
         let nonce = self.get(&format!("/api/auth/nonce?address={}", wallet.address())).json();
         let signature = wallet.sign(nonce["message"].as_str().unwrap());
         let body = serde_json::json!({
@@ -221,7 +221,7 @@ impl House {
     }
 
     /// Registers a worker, online now.
-    pub(super) fn worker(&self, id: &str, address: Option<&Wallet>) {
+    pub(in crate::api) fn worker(&self, id: &str, address: Option<&Wallet>) {
         let register = Register {
             worker_id: id.parse().unwrap(),
             eth_address: address.map(|wallet| *wallet.address()),
@@ -238,7 +238,7 @@ impl House {
     }
 
     /// Rents a worker for the demo's renter, as an administrator; returns the lease's id.
-    pub(super) fn rent(&self, worker: &str, duration_sec: i64) -> String {
+    pub(in crate::api) fn rent(&self, worker: &str, duration_sec: i64) -> String {
         let body = serde_json::json!({
             "consumer_id": "consumer-1", "worker_id": worker, "duration_sec": duration_sec,
         });

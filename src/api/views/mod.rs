@@ -1,18 +1,21 @@
 //! How rows look on the wire, where more than one resource shows them.
 
-use serde::Serialize;
+pub mod csv;
+pub mod privacy;
+pub mod worker;
 
 use rusqlite::Connection;
+use serde::Serialize;
 
-use super::ApiError;
-use super::csv::Cell;
-use super::privacy::Viewer;
+use crate::api::ApiError;
 use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
 use crate::market::leases::{cost_so_far, interrupted_until};
 use crate::store::blocks::Block;
 use crate::store::leases::Lease;
 use crate::store::settlements::Settlement;
+use csv::Cell;
+use privacy::Viewer;
 
 /// A settlement (contract: rest.md, GET /api/settlements). Money with four decimals that add up.
 #[derive(Serialize)]

@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use rouille::Request;
 
 use super::*;
+use crate::api::request::router::{Router, routes};
 use crate::api::respond;
-use crate::api::router::{Router, routes};
-use crate::api::testing::{ADMIN, House};
+use crate::api::tests::house::{ADMIN, House};
 
 /// Fields of acts that are left out: free text and whole dictionaries, which may hold anything, and what
 /// the renter was shown.

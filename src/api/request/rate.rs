@@ -11,8 +11,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::auth::{LOGIN, NONCE, REGISTER, VERIFY};
-use super::{Api, ApiError, Call, Route, call};
+use super::call;
+use crate::api::auth::{LOGIN, NONCE, REGISTER, VERIFY};
+use crate::api::{Api, ApiError, Call, Route};
 use crate::auth::{Caller, Mode};
 use crate::base::Timestamp;
 use crate::base::limits::{
@@ -42,7 +43,11 @@ impl Default for Limiter {
 }
 
 /// Lets an address's request in, before its credential costs anything, or 429.
-pub(super) fn admit_address(api: &Api, request: &rouille::Request, route: &Route) -> Result<(), ApiError> {
+pub(in crate::api) fn admit_address(
+    api: &Api,
+    request: &rouille::Request,
+    route: &Route,
+) -> Result<(), ApiError> {
     let address = call::origin(request);
     if api.auth.mode() == Mode::Open && address.is_loopback() {
         return Ok(());
@@ -56,7 +61,7 @@ pub(super) fn admit_address(api: &Api, request: &rouille::Request, route: &Route
 }
 
 /// Lets an account's request in, or 429.
-pub(super) fn admit_account(api: &Api, call: &Call<'_>) -> Result<(), ApiError> {
+pub(in crate::api) fn admit_account(api: &Api, call: &Call<'_>) -> Result<(), ApiError> {
     match &call.caller {
         Caller::Account(session) if !call.is_open() => {
             api.state.limiter.accounts.take(session.account.as_str(), call.now).map_err(too_many)
@@ -150,7 +155,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::router::routes;
+    use crate::api::request::router::routes;
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_micros(1_790_000_000_000_000 + millis * 1000)

@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use rusqlite::{Connection, ffi};
 use serde_json::json;
 
-use super::testing::{ADMIN, House};
+use super::house::{ADMIN, House};
 use crate::market::Refusal;
 use crate::store::workers;
 
