@@ -183,6 +183,11 @@ fn the_site_serves_through_nginx() {
     let root = ask(&socket, "/api/status", "");
     assert!(root.starts_with("HTTP/1.1 200") && root.contains("active_leases"), "{root}");
     assert!(root.contains("Strict-Transport-Security"), "{root}");
+    let is_compressed = |path: &str| {
+        let answer = ask(&socket, path, "Accept-Encoding: gzip\r\n");
+        answer.starts_with("HTTP/1.1 200") && answer.contains("Content-Encoding: gzip")
+    };
+    assert!(is_compressed("/api/openapi.json") && !is_compressed("/api/status"), "what is long is");
     let page = ask(&socket, "/", "Accept: text/html\r\n");
     let file = page.split('"').find(|part| part.starts_with("/static/")).unwrap();
     for _ in 0..2 {
