@@ -18,7 +18,10 @@ use super::response::{Manner, Outbound};
 use super::server::{Connection, Shared};
 use super::socket::{Socket, handshake, linger};
 use super::{Reply, detail};
+use crate::base::limits::HTTP_SLOWED_TIME;
 use crate::base::thread::panic_text;
+
+const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Serves a connection until its end.
 pub(super) fn serve(shared: &Shared, connection: &Connection, peer: SocketAddr) {
@@ -61,6 +64,10 @@ impl<'a> Conversation<'a> {
                     Err(response) => response,
                 },
             };
+            if response.status_code == TOO_MANY_REQUESTS {
+                // Before the answer: a proxy lends the connection to nobody else meanwhile.
+                std::thread::sleep(HTTP_SLOWED_TIME);
+            }
             let keep_alive = manner.keep_alive && !self.shared.is_stopping();
             if !self.outbound.send(response, Manner { keep_alive, ..manner })? {
                 if !self.inbound.unread().is_empty() {

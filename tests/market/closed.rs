@@ -1,7 +1,10 @@
 //! Closed mode: every route and every topic asks who is there.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use xenblocks::auth::eth::Wallet;
+use xenblocks::base::limits::HTTP_SLOWED_TIME;
 
 use super::live::Dashboard;
 use crate::support::api::Api;
@@ -173,6 +176,16 @@ fn fault_15_signing_in_is_limited_in_rate() {
     ask().ok();
     // What does not sign anybody in has another, larger allowance.
     house.api.get("/api/status").ok();
+}
+
+#[test]
+fn who_asks_without_pause_is_answered_ten_times_a_second() {
+    let house = House::closed();
+    let nonce = || house.api.get("/api/auth/nonce?address=0x1111111111222222222233333333334444444444").status;
+    while nonce() == 200 {}
+    let begin = Instant::now();
+    assert!((0..5).all(|_| nonce() == 429), "time stands still here");
+    assert!(begin.elapsed() >= 5 * HTTP_SLOWED_TIME);
 }
 
 #[test]
