@@ -10,6 +10,7 @@ use super::request::router::{Parameter, Route};
 use super::views::privacy::Viewer;
 use super::views::{BlockView, rounded, seconds};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
+use crate::auth::Caller;
 use crate::base::limits::{HISTORY_ROWS_MAX, LEASE_SECONDS_MAX, LIST_ROWS_MAX};
 use crate::base::{Amount, LeaseId, Timestamp};
 use crate::market::leases as rules;
@@ -159,7 +160,9 @@ fn preview(api: &Api, call: &Call<'_>) -> Answer {
     let viewer = Viewer::of(call);
     let preview = api.store.read::<_, ApiError, _>(|connection| {
         let lease = find(connection, &id)?;
-        if !viewer.sees_lease(connection, &lease)? {
+        // What an extension means shows the renter's balance.
+        let may_extend = call.caller == Caller::Nobody || call.caller.may_act_for(&lease.consumer_id);
+        if !viewer.sees_lease(connection, &lease)? || more_sec.is_some() && !may_extend {
             return Err(ApiError::new(403, "You can only preview your own leases"));
         }
         if lease.state != LeaseState::Active {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::KeyScope;
+use crate::base::limits::WORKER_TOKENS_MAX;
 use crate::store::StoreError;
 
 /// A refusal; its text is the `detail` of the answer, word for word the prototype's.
@@ -29,6 +30,9 @@ pub enum AuthError {
     /// 404: a key for an account that is not there, or that nobody signs in to.
     #[error("Account not found")]
     AccountNotFound,
+    /// 409: a worker has as many tokens as it may.
+    #[error("A worker has at most {WORKER_TOKENS_MAX} tokens: revoke one first")]
+    TooManyTokens,
     /// 503: the database.
     #[error(transparent)]
     Store(#[from] StoreError),

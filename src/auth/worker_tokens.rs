@@ -27,13 +27,18 @@ pub struct TokenRow {
 /// A further token for `worker`: 32 hexadecimal digits. `issued_by` is the account that asks, or
 /// `None` for an administrator. Whether it may is the caller's question.
 ///
-/// Full, at 8 tokens: a revoked token is forgotten, or else the oldest goes.
+/// Full, at 8 tokens: a revoked token is forgotten, or else none is made, since a rig may use each of them.
 pub fn issue(
     conn: &Connection,
     worker: &WorkerId,
     issued_by: Option<&AccountId>,
     now: Timestamp,
 ) -> Result<Secret, AuthError> {
+    let mut count = conn
+        .prepare_cached("SELECT count(*) FROM worker_tokens WHERE worker_id = ?1 AND revoked_at IS NULL")?;
+    if count.query_row([worker.as_str()], |row| row.get::<_, i64>(0))? >= WORKER_TOKENS_MAX {
+        return Err(AuthError::TooManyTokens);
+    }
     let token = Secret::random(CREDENTIAL_BYTES);
     let issuer = issued_by.map_or(super::ADMINISTRATOR_ID, AccountId::as_str);
     let mut insert = conn.prepare_cached(
@@ -188,9 +193,13 @@ mod tests {
         let mut database = Database::open(&folder.path().join("t.db")).unwrap();
         let conn: &Connection = database.connection();
         let rig: WorkerId = "rig".parse().unwrap();
-        let tokens: Vec<Secret> = (0..9).map(|_| issue(conn, &rig, None, NOW).unwrap()).collect();
-        assert_eq!(list(conn, &rig).unwrap().len(), 8);
-        assert!(!check(conn, &rig, tokens[0].expose()).unwrap());
-        assert!(tokens[1..].iter().all(|token| check(conn, &rig, token.expose()).unwrap()));
+        let tokens: Vec<Secret> = (0..8).map(|_| issue(conn, &rig, None, NOW).unwrap()).collect();
+        assert!(matches!(issue(conn, &rig, None, NOW), Err(AuthError::TooManyTokens)));
+        assert!(tokens.iter().all(|token| check(conn, &rig, token.expose()).unwrap()), "none is forgotten");
+        let oldest = list(conn, &rig).unwrap()[7].token_id;
+        assert!(revoke(conn, &rig, oldest, NOW).unwrap());
+        let ninth = issue(conn, &rig, None, NOW).unwrap();
+        assert_eq!(list(conn, &rig).unwrap().len(), 8, "the revoked one is");
+        assert!(check(conn, &rig, ninth.expose()).unwrap());
     }
 }

@@ -41,4 +41,6 @@ pub struct House {
     pub policy: Policy,
     /// Recomputes hashes.
     pub verifier: Verifier,
+    /// Closed mode: the address that a worker registered with stays its address.
+    pub keeps_addresses: bool,
 }

@@ -78,6 +78,7 @@ impl Platform {
             live: Hub::start(self.clock.clone(), 1, &self.watch).unwrap(),
             policy: Policy { chain: false, require_pow: true, marker: "a".parse().unwrap() },
             verifier: Verifier::new(),
+            keeps_addresses: false,
         }
     }
 

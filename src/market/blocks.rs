@@ -17,6 +17,9 @@ use super::{Event, Refusal, Scope};
 const GRACE: Duration = Duration::from_secs(10);
 /// Blocks of a lease that are looked for on the chain at a time when it ends.
 const RECONCILED_PAGE: u32 = 500;
+/// How long a worker's own block may have waited to be reported: what was mined before the difficulty
+/// rose is still work done.
+const SELF_MINED_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// What a block must show to count.
 #[derive(Clone, Debug)]
@@ -65,8 +68,12 @@ pub fn record(
     let account =
         report.account.or(lease.as_ref().map(|lease| lease.consumer_address)).or(worker.eth_address);
     let for_renter = lease.as_ref().is_none_or(|lease| account == Some(lease.consumer_address));
-    let verdict =
-        if for_renter { judge(scope, policy, report, account.as_ref())? } else { Verdict::Unproven };
+    let mined_since = lease.as_ref().map_or_else(|| now.minus(SELF_MINED_WITHIN), |lease| lease.created_at);
+    let verdict = if for_renter {
+        judge(scope, policy, report, account.as_ref(), mined_since)?
+    } else {
+        Verdict::Unproven
+    };
     let block = Block {
         block_seq: 0,
         lease_id: report.lease_id.clone(),
@@ -209,17 +216,30 @@ fn judge(
     policy: &Policy,
     report: &protocol::Block,
     account: Option<&EthAddress>,
+    mined_since: Timestamp,
 ) -> Result<Verdict, Refusal> {
     if let Some(block_id) = proof_on_chain(scope, policy, &report.key, account)? {
         return Ok(Verdict::Proven(Some(block_id)));
     }
     if report.hash.starts_with('$') {
-        return Ok(Verdict::Recompute);
+        let worth_it = is_hard_enough(scope, policy, &report.hash, mined_since)?;
+        return Ok(if worth_it { Verdict::Recompute } else { Verdict::Unproven });
     }
     // Without a chain to ask, a simulator's bare hash is judged as the chain would: by its marker.
     let bare_counts = !policy.chain && !policy.require_pow;
     let marked = Matches::find(report.hash.as_bytes(), &policy.marker).any();
     Ok(if bare_counts && marked { Verdict::Proven(None) } else { Verdict::Unproven })
+}
+
+/// Whether the chain would have taken a hash of this difficulty at some time since `since`. Without a
+/// chain to ask, any difficulty will do.
+fn is_hard_enough(scope: &Scope<'_>, policy: &Policy, hash: &str, since: Timestamp) -> Result<bool, Refusal> {
+    if !policy.chain {
+        return Ok(true);
+    }
+    let asked = simulator::difficulty_since(scope, since)?;
+    let lowest = asked.into_iter().map(|(_, difficulty)| difficulty).min();
+    Ok(hash.parse::<Phc>().is_ok_and(|phc| lowest.is_none_or(|lowest| phc.difficulty.kib() >= lowest)))
 }
 
 /// The number of the chain's block that proves this key for this account: another's block proves

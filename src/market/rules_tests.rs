@@ -97,9 +97,8 @@ fn another_accounts_block_on_the_chain_proves_no_full_hash() {
     let lease = bed.rent("consumer-1", None, 3600).unwrap();
     let key = key(&lease.prefix.to_string(), 1);
     bed.submit(&key, &address(1));
-    let forged = "$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAAAAAAA$XEN11";
     let renter = Some(lease.consumer_address);
-    let recorded = bed.report("rig", Some(&lease.lease_id), &key, renter, forged).unwrap();
+    let recorded = bed.report("rig", Some(&lease.lease_id), &key, renter, &full_hash()).unwrap();
     assert_eq!(recorded, blocks::Recorded::Pending);
     let policy = bed.policy.clone();
     bed.write(move |scope, _, _| blocks::decide(scope, &policy, &key, false)).unwrap();
@@ -210,6 +209,11 @@ fn deposits_and_withdrawals_at_once_neither_vanish_nor_pay_twice() {
     assert!(bed.audit().is_clean());
 }
 
+/// A hash as the network's are, of nothing.
+fn full_hash() -> String {
+    format!("$argon2id$v=19$m=100000,t=1,p=1${}${}", "A".repeat(27), "A".repeat(86))
+}
+
 #[test]
 fn junk_uses_up_no_key() {
     let bed = Bed::new();
@@ -220,11 +224,12 @@ fn junk_uses_up_no_key() {
     // Somebody else's worker is first, with the key and no proof.
     assert!(matches!(bed.report("thief", None, &found, None, "junk"), Err(Refusal::Forbidden(_))));
     // So is the worker itself; then it has something to show, which is looked into.
-    let report = |hash| bed.report("rig", Some(&lease.lease_id), &found, None, hash).unwrap();
+    let report = |hash: &str| bed.report("rig", Some(&lease.lease_id), &found, None, hash).unwrap();
     assert_eq!(report("junk"), blocks::Recorded::Decided);
     assert_eq!(report("more junk"), blocks::Recorded::Repeated);
-    assert_eq!(report("$argon2id$"), blocks::Recorded::Pending);
-    assert_eq!(report("$argon2id$"), blocks::Recorded::Repeated);
+    assert_eq!(report("$argon2id$"), blocks::Recorded::Repeated, "no hash of the network either");
+    assert_eq!(report(&full_hash()), blocks::Recorded::Pending);
+    assert_eq!(report(&full_hash()), blocks::Recorded::Repeated);
     bed.submit(&found, &lease.consumer_address);
     assert_eq!(stored(&bed, &lease).blocks_found, 1);
     assert!(bed.audit().is_clean());

@@ -45,6 +45,19 @@ pub fn register(
     Ok(())
 }
 
+/// Refuses a registration that would change the address of a worker, and with it who is paid
+/// (contract: rest.md, Rules).
+pub fn keep_address(scope: &Scope<'_>, register: &Register) -> Result<(), Refusal> {
+    let id = &register.worker_id;
+    let address = workers::get(scope, id)?.and_then(|worker| worker.eth_address);
+    match address.filter(|address| register.eth_address != Some(*address)) {
+        Some(address) => Err(Refusal::forbidden(format!(
+            "eth_address of {id} is {address} and stays so: take another worker_id for another address"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// A worker whose address names no wallet that has signed in is managed by whoever gave it its token.
 fn find_keeper(scope: &Scope<'_>, register: &Register, known: Option<&Worker>) -> Result<(), Refusal> {
     let id = &register.worker_id;

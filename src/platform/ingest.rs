@@ -84,10 +84,15 @@ impl House {
 
     fn register(&self, register: Register, receipt: Option<Receipt>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let live = self.fleet.get(&register.worker_id);
+        let (live, keeps_addresses) = (self.fleet.get(&register.worker_id), self.keeps_addresses);
         let (id, fleet, store) = (register.worker_id.clone(), self.fleet.clone(), self.store.clone());
         self.store.submit(
-            move |scope| workers::register(scope, live.as_ref(), &register, now),
+            move |scope| {
+                if keeps_addresses {
+                    workers::keep_address(scope, &register)?;
+                }
+                workers::register(scope, live.as_ref(), &register, now)
+            },
             move |result| match result {
                 Ok(()) => {
                     fleet.registered(&id, now);

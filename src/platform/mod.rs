@@ -119,7 +119,15 @@ impl Platform {
             &watch,
         )?;
         let loops = loops::Loops::start(
-            House { store: store.clone(), fleet: fleet.clone(), clock, live: live.clone(), policy, verifier },
+            House {
+                store: store.clone(),
+                fleet: fleet.clone(),
+                clock,
+                live: live.clone(),
+                policy,
+                verifier,
+                keeps_addresses: mode == Mode::Closed,
+            },
             arrivals,
             to_verify,
             &watch,

@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xenblocks::auth::administrator::TEST_KEY;
 use xenblocks::auth::eth::Wallet;
 
@@ -180,16 +180,27 @@ impl Scene {
         if filled.contains("{token_id}") {
             // Of another worker: revoking a token ends its worker's connection.
             filled = filled.replace("rig-1", "rig-9");
-            let made = self.caller("provider").post("/api/workers/rig-9/tokens", &json!({}));
-            assert_eq!(made.status, 200, "{}", made.text);
-            let listed = self.caller("provider").get("/api/workers/rig-9/tokens").ok();
-            filled = filled.replace("{token_id}", &listed["tokens"][0]["token_id"].to_string());
+            filled = filled.replace("{token_id}", &self.token_to_revoke().to_string());
         }
         if filled.contains("{proof}") {
             filled = filled
                 .replace("{proof}", &proof(&self.at_another_address(&self.house.api), &self.other_wallet));
         }
         filled
+    }
+
+    /// Of rig-9: the one that nobody was allowed to revoke yet, or else a new one.
+    fn token_to_revoke(&self) -> Value {
+        let provider = self.caller("provider");
+        let live = || {
+            let listed = provider.get("/api/workers/rig-9/tokens").ok();
+            let mut tokens = listed["tokens"].as_array().unwrap().iter();
+            tokens.find(|token| token["revoked_at"].is_null()).map(|token| token["token_id"].clone())
+        };
+        live().unwrap_or_else(|| {
+            provider.post("/api/workers/rig-9/tokens", &json!({})).ok();
+            live().unwrap()
+        })
     }
 
     pub(crate) fn ask(&self, caller: &str, operation: &str, input: &str) -> Reply {

@@ -1,7 +1,8 @@
 //! Blocks: recorded once per key, counted when they are proven and of the lease.
 
 use serde_json::{Value, json};
-use xenblocks::platform::Config;
+use xenblocks::chain::Rules;
+use xenblocks::platform::{ChainConfig, Config};
 use xenblocks::pow::{Difficulty, Hasher, Phc, Salt};
 
 use crate::support::await_some;
@@ -122,6 +123,34 @@ fn fault_35_a_forged_hash_is_not_counted_and_a_real_one_is_without_the_chain() {
     await_some("the recomputed block", || (at.found() == 1).then_some(()));
     assert_eq!(at.recorded(&key).unwrap()["chain_verified"], true);
     assert_eq!(at.recorded(&forged).unwrap()["chain_verified"], false);
+}
+
+#[test]
+fn a_block_easier_than_the_chain_asked_of_the_lease_does_not_count() {
+    let harder = ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(16).unwrap() };
+    let mut at = leased_with(|config| {
+        config.marker = "XEN".parse().unwrap();
+        config.chain = Some(harder);
+    });
+    let salt = Salt::of(&RENTER_ADDRESS.parse().unwrap());
+    let mut hasher = Hasher::new();
+    let mut mined = |at: &Leased, kib: u32| {
+        let difficulty = Difficulty::new(kib).unwrap();
+        (0..1_000_000)
+            .map(|number| key_of(&at.prefix, number))
+            .map(|key| (Phc::compute(&key.parse().unwrap(), salt, difficulty, &mut hasher).to_string(), key))
+            .find(|(phc, _)| phc.rsplit('$').next().unwrap().contains("XEN"))
+            .unwrap()
+    };
+    let (easy, enough) = (mined(&at, 8), mined(&at, 16));
+    for (phc, key) in [&easy, &enough] {
+        let mut block = at.rig.block_of(&at.lease, key, RENTER_ADDRESS);
+        block["hash"] = json!(phc);
+        at.rig.say("block", &block);
+    }
+    await_some("the recomputed block", || (at.found() == 1).then_some(()));
+    assert_eq!(at.recorded(&enough.1).unwrap()["chain_verified"], true);
+    assert_eq!(at.recorded(&easy.1).unwrap()["chain_verified"], false);
 }
 
 #[test]

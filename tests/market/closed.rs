@@ -206,6 +206,22 @@ fn a_workers_address_cannot_be_taken_over_by_another_connection() {
 }
 
 #[test]
+fn a_workers_address_stays_also_for_who_has_its_token() {
+    let mut at = rented();
+    let owner = at.house.worker("rig-1")["eth_address"].clone();
+    for other in [json!("0x1111111111222222222233333333334444444444"), json!("")] {
+        let mut description = at.rig.description();
+        description["eth_address"] = other;
+        at.rig.say("register", &description);
+        let ack = at.rig.command("register_ack");
+        assert_eq!(ack["accepted"], false, "{ack}");
+        assert!(ack["reason"].as_str().unwrap().contains("another worker_id"), "{ack}");
+    }
+    assert_eq!(at.house.worker("rig-1")["eth_address"], owner);
+    at.rig.register();
+}
+
+#[test]
 fn fault_19_the_live_feed_tells_strangers_neither_keys_nor_renters() {
     let mut at = rented();
     let mut dashboard = Dashboard::join(&at.house);

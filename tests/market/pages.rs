@@ -79,6 +79,10 @@ fn strangers_preview_nothing() {
     let lease = house.rent("rig-1", 60);
     let path = format!("/api/leases/{}/preview", lease["lease_id"].as_str().unwrap());
     assert!(house.api.get(&path).ok()["stop"].is_object(), "open mode shows all to all");
+    let stranger = house.api.with_key(&house.key_of("consumer-2"));
+    let extended = format!("{path}?extend_sec=60");
+    assert_eq!(stranger.get(&extended).refused(403), "You can only preview your own leases");
+    house.api.with_key(&house.key_of(RENTER)).get(&extended).ok();
     house.api.get("/api/leases/none/preview").refused(404);
     house.api.get("/api/leases/none/hashrate").refused(404);
 }

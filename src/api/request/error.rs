@@ -104,6 +104,7 @@ impl From<AuthError> for ApiError {
             AuthError::Store(error) => error.into(),
             AuthError::Scope(_) => ApiError::new(403, error.to_string()),
             AuthError::AccountNotFound => ApiError::new(404, error.to_string()),
+            AuthError::TooManyTokens => ApiError::new(409, error.to_string()),
             other => ApiError::new(401, other.to_string()).with_header("WWW-Authenticate", "Bearer"),
         }
     }

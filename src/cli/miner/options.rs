@@ -63,7 +63,7 @@ pub(super) struct Options {
     /// A CUDA driver elsewhere than where the system has it.
     #[arg(long, env = "XENBLOCKS_CUDA_DRIVER", value_name = "FILE", help_heading = "With what")]
     cuda_driver: Option<PathBuf>,
-    /// Threads of the CPU; by default one per core.
+    /// Threads of the CPU, 1 to 1024; by default one per core.
     #[arg(long, env = "XENBLOCKS_THREADS", value_name = "N", help_heading = "With what")]
     threads: Option<usize>,
     /// Without effect: batches are sized by the program. Taken so that the C++ miner's command lines work.
@@ -112,6 +112,8 @@ enum Backend {
 pub(super) const HTTP_PORT: u16 = 42069;
 /// What a simulated device claims, H/s.
 const SIMULATED_RATE: u32 = 50_000;
+/// More than any machine has cores.
+const THREADS_MAX: usize = 1024;
 
 impl Options {
     /// These over those of a file.
@@ -218,6 +220,9 @@ impl Options {
         }
         let cores = || std::thread::available_parallelism().map(std::num::NonZero::get);
         let threads = self.threads.map_or_else(cores, Ok)?;
+        if !(1..=THREADS_MAX).contains(&threads) {
+            return Err(wrong("threads", format!("between 1 and {THREADS_MAX}")));
+        }
         let devices = self.device.as_deref().map(parse_devices).transpose();
         let devices = devices.map_err(|error| wrong("device", error))?;
         Ok(match (self.backend.unwrap_or(Backend::Auto), devices) {
