@@ -40,7 +40,8 @@ const PUBACK: u8 = 0x40;
 
 /// One client does one thing.
 fn cell(house: &House, login: Option<(&str, &str)>, deed: &str) -> &'static str {
-    let connect = Connect { login, ..Connect::new("matrix") };
+    // Each login has an id of its own: one in use by another login, whose end is still to be heard of, is refused.
+    let connect = Connect { login, ..Connect::new(login.map_or("nobody", |(name, _)| name)) };
     let mut client = RawClient::open(house.mqtt());
     client.send(&connect.bytes());
     if client.read().is_none_or(|packet| packet.body[1] != 0) {
