@@ -13,6 +13,7 @@ use xenblocks::worker::session::Broker as Address;
 use crate::broker::{Broker, Seen};
 use crate::rpc::Rpc;
 
+const OWNER: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";
 const RENTER: &str = "0xaabbccddee1234567890abcdef1234567890abcd";
 const PREFIX: &str = "a1b2c3d4e5f60718";
 
@@ -130,7 +131,8 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
         workers: 20,
         broker: address(&broker),
         block_interval: Duration::from_millis(500),
-        owner: "0x24691E54aFafe2416a8252097C9Ca67557271475".parse().unwrap(),
+        owner: OWNER.parse().unwrap(),
+        api_port: None,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
         tokens: HashMap::new(),
         seed: Some(5),
@@ -157,7 +159,7 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
             }
             let block = broker.next_on("block");
             assert_eq!(block["lease_id"], "");
-            assert_eq!(block["account"], "0x24691E54aFafe2416a8252097C9Ca67557271475");
+            assert_eq!(block["account"], OWNER);
             broker.send("fleet-worker-007", "task", &assign("lease-7", 60));
             let leased = broker.until("a leased block", |_, seen| {
                 seen.on("block").filter(|block| block["lease_id"] == "lease-7").cloned()
@@ -180,6 +182,7 @@ fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
         broker: address(&broker),
         block_interval: Duration::from_secs(1_000_000),
         owner: RENTER.parse().unwrap(),
+        api_port: None,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
         tokens: HashMap::new(),
         seed: Some(7),
@@ -221,6 +224,38 @@ fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
         gone
     });
     assert!(worker.starts_with("fleet-worker-"));
+}
+
+#[test]
+fn a_fleets_own_and_leased_blocks_go_to_the_chain_too_when_it_has_a_port() {
+    let (broker, rpc) = (Broker::start(), Rpc::start());
+    let config = fleet::Config {
+        workers: 1,
+        broker: address(&broker),
+        block_interval: Duration::from_millis(50),
+        owner: OWNER.parse().unwrap(),
+        api_port: Some(rpc.port()),
+        heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
+        seed: Some(6),
+    };
+    beside(
+        |stop| fleet::run(config, Clock::system(), stop),
+        || {
+            let worker = broker.accept_next();
+            let own = broker.next_on("block");
+            assert_eq!(rpc.submitted(own["key"].as_str().unwrap())["account"], OWNER);
+            broker.send(&worker, "task", &assign("lease-1", 0));
+            let leased = broker.until("a leased block", |_, seen| {
+                seen.on("block").filter(|block| block["lease_id"] == "lease-1").cloned()
+            });
+            let submitted = rpc.submitted(leased["key"].as_str().unwrap());
+            assert_eq!(
+                (&submitted["hash_to_verify"], &submitted["account"]),
+                (&leased["hash"], &json!(RENTER))
+            );
+        },
+    );
 }
 
 #[test]
@@ -308,6 +343,7 @@ fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
             broker,
             block_interval: Duration::from_secs(1000),
             owner: RENTER.parse().unwrap(),
+            api_port: None,
             heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
             tokens,
             seed: Some(3),
