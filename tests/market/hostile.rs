@@ -303,6 +303,9 @@ fn fault_54_errors_are_json_with_a_detail() {
     let wrong = house.api.send("DELETE", "/api/rent", None);
     assert_eq!(wrong.header("allow"), Some("POST"));
     assert_eq!(wrong.refused(405), "Method Not Allowed");
+    let read_only = house.api.send("PUT", "/api/workers", None);
+    assert_eq!((read_only.status, read_only.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(house.api.send("HEAD", "/api/workers", None).status, 200);
     let slash = house.api.get("/api/workers/");
     assert_eq!((slash.status, slash.header("location")), (307, Some("/api/workers")));
     let login = house.api.post("/api/auth/login", &json!({"account_id": "nobody"}));
