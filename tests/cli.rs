@@ -246,7 +246,7 @@ fn under_load(api: &Api, mqtt: SocketAddr, stop: impl FnOnce()) {
                     json!({"consumer_id": RENTER, "worker_id": worker, "duration_sec": 60}).to_string();
                 while going.load(Ordering::Relaxed) {
                     let Ok(lease) = api.try_send("POST", "/api/rent", Some(&rent)) else { return };
-                    let beat = json!({"worker_id": worker, "hashrate": 5.0, "active_gpus": 1});
+                    let beat = rig.beat(5.0);
                     if !rig.try_say("heartbeat", &beat) {
                         return;
                     }
