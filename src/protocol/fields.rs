@@ -114,19 +114,19 @@ impl Fields<'_> {
         .ok_or_else(|| wrong("attempts", "must be a whole number from 0 up"))
     }
 
-    /// A number that the platform has no use for, for it goes by its own clock and books, and that every
-    /// client sends all the same: whoever does not is none of ours.
+    /// A number that the platform has no use for, for it goes by its own clock and books: it may be left
+    /// out, but whoever sends something else is none of ours.
     pub(super) fn check_number(&self, name: &'static str) -> Result<(), PayloadError> {
-        match self.need(name)? {
-            Value::Number(_) => Ok(()),
-            other => Err(not(name, "a number", other)),
+        match self.get(name) {
+            None | Some(Value::Number(_)) => Ok(()),
+            Some(other) => Err(not(name, "a number", other)),
         }
     }
 
     /// The same, where a text will do.
     pub(super) fn check_number_or_text(&self, name: &'static str) -> Result<(), PayloadError> {
-        match self.need(name)? {
-            Value::String(text) if text.len() <= TEXT_BYTES_MAX => Ok(()),
+        match self.get(name) {
+            Some(Value::String(text)) if text.len() <= TEXT_BYTES_MAX => Ok(()),
             _ => self.check_number(name),
         }
     }
