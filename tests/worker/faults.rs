@@ -15,6 +15,8 @@ use crate::support::server::{Server, folder};
 const RENTER: &str = "0xAABBCCDDEE1234567890ABCDEF1234567890ABCD";
 const PREFIX: &str = "a1b2c3d4e5f60718";
 const WORKER: &str = "rig-1";
+/// Found in one hash of fifty.
+const MARKER: &str = "XE";
 /// Never found: the miner hashes, and only what it found before is sent.
 const NOTHING: &str = "XEN11XEN11XEN11";
 
@@ -46,11 +48,11 @@ fn key(block: &Value) -> String {
 fn blocks_that_were_queued_at_a_kill_9_reach_chain_and_platform_in_the_next_life() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
     let dead = format!("http://127.0.0.1:{}", dead_port());
-    let mining = ["--difficulty", "8", "--block-marker", "XEN", "--rpc-link", &dead];
-    let mut miner = spawn(&broker, &folder, &mining);
-    broker.accept_next();
+    let mining = ["--difficulty", "8", "--block-marker", MARKER, "--rpc-link", &dead];
     // The chain is gone and the platform does not acknowledge: everything is queued.
     broker.acknowledge(false);
+    let mut miner = spawn(&broker, &folder, &mining);
+    broker.accept_next();
     let queued: HashSet<String> = (0..10).map(|_| key(&next_block(&broker, ""))).collect();
     miner.kill();
 
@@ -82,7 +84,7 @@ fn blocks_that_were_queued_at_a_kill_9_reach_chain_and_platform_in_the_next_life
 #[test]
 fn a_lease_goes_on_after_a_kill_9() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
-    let mining = ["--difficulty", "8", "--block-marker", "XEN"];
+    let mining = ["--difficulty", "8", "--block-marker", MARKER];
     let mut miner = spawn(&broker, &folder, &mining);
     broker.accept_next();
     broker.send(WORKER, "task", &assign(3600, PREFIX));
@@ -116,7 +118,7 @@ fn a_lease_goes_on_after_a_kill_9() {
 #[test]
 fn a_lease_without_a_prefix_is_mined_for_its_renter() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
-    let _miner = spawn(&broker, &folder, &["--difficulty", "8", "--block-marker", "XEN"]);
+    let _miner = spawn(&broker, &folder, &["--difficulty", "8", "--block-marker", MARKER]);
     broker.accept_next();
     broker.send(WORKER, "task", &assign(60, ""));
     let block = next_block(&broker, "lease-1");
@@ -126,7 +128,7 @@ fn a_lease_without_a_prefix_is_mined_for_its_renter() {
 #[test]
 fn malformed_tasks_change_nothing() {
     let (broker, folder) = (Broker::start(), tempfile::tempdir().unwrap());
-    let _miner = spawn(&broker, &folder, &["--difficulty", "8", "--block-marker", "XEN"]);
+    let _miner = spawn(&broker, &folder, &["--difficulty", "8", "--block-marker", MARKER]);
     broker.accept_next();
     broker.next_state("AVAILABLE");
     for bad in [
@@ -155,7 +157,7 @@ fn malformed_tasks_change_nothing() {
 #[test]
 fn a_block_is_sent_at_the_difficulty_it_was_mined_at() {
     let (broker, rpc, folder) = (Broker::start(), Rpc::start(), tempfile::tempdir().unwrap());
-    let _miner = spawn(&broker, &folder, &["--block-marker", "XEN", "--rpc-link", &rpc.base()]);
+    let _miner = spawn(&broker, &folder, &["--block-marker", MARKER, "--rpc-link", &rpc.base()]);
     broker.accept_next();
     assert!(next_block(&broker, "")["hash"].as_str().unwrap().contains("$m=11,"));
     rpc.set_difficulty("16");
@@ -182,13 +184,13 @@ fn two_workers_with_one_id_do_not_share_a_machine() {
 #[test]
 fn a_rented_worker_makes_verified_blocks_for_its_renter() {
     let ((_keep, db), state) = (folder(), tempfile::tempdir().unwrap());
-    let rules = ["--log", "off", "--block-marker", "XE", "--difficulty", "8"];
+    let rules = ["--log", "off", "--block-marker", MARKER, "--difficulty", "8"];
     let server = Server::spawn_command("server", &db, &rules);
     let (broker, rpc) = (format!("tcp://{}", server.mqtt), format!("http://{}", server.http));
     let mut miner = Miner::spawn(
         WORKER,
         state.path(),
-        &["--mqtt-broker", &broker, "--rpc-link", &rpc, "--test-block-pattern", "XE"],
+        &["--mqtt-broker", &broker, "--rpc-link", &rpc, "--test-block-pattern", MARKER],
     );
     let rent = json!({"consumer_id": "consumer-1", "worker_id": WORKER, "duration_sec": 600});
     let lease = await_some("a lease", || {
