@@ -32,8 +32,8 @@ const ended = (d, more) => notify({ key: `ended ${d.lease_id}`, kind: "success",
 const PAST = {
   lease_started: began,
   lease_completed: ended,
-  deposit: (d, more) => notify({ key: `deposit ${more.at}`, kind: "success", title: `${money(d.amount, true)} came in`, text: `The balance was ${money(d.balance_after)}`, href: "/account", ...more }),
-  withdraw: (d, more) => notify({ key: `withdraw ${more.at}`, kind: "info", title: `${money(Math.abs(d.amount), true)} was withdrawn`, text: `The balance was ${money(d.balance_after)}`, href: "/account", ...more }),
+  deposit: (d, more) => notify({ key: `deposit ${more.at}`, kind: "success", title: `${money(d.amount, true)} came in`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
+  withdraw: (d, more) => notify({ key: `withdraw ${more.at}`, kind: "info", title: `${money(Math.abs(d.amount), true)} was withdrawn`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
   provider_payout: (d, more) => notify({ key: `payout ${d.lease_id}`, kind: "success", title: `You earned ${money(d.amount, true)}`, text: d.lease_id, href: d.lease_id ? leaseHref(d.lease_id) : "/account", ...more }),
 };
 

@@ -3,7 +3,7 @@
 //    columns=${[{ key: "worker_id", label: "Worker", cell: (w) => w.worker_id, value: (w) => w.worker_id, width: 200 },
 //               { key: "hashrate", label: "Hashrate", cell: (w) => hashrate(w.hashrate), value: (w) => w.hashrate, number: true }]}
 //    href=${(w) => `/worker/${w.worker_id}`} empty=${html`<${EmptyState} …/>`} height=${560} tick=${roster.tick} />
-// A column sorts when it has `value`. `width` in px, or none for a share of what is left. Shift-click a heading sorts by
+// A column sorts when it has `value`. A card is headed by the column with `title`. `width` in px, or none for a share of what is left. Shift-click a heading sorts by
 // several columns. `loading` shows skeleton rows. `manual` leaves the order to the caller (a server that sorts); the
 // caller reads it with useSort(name, fallback). `tick` changes when rows were changed in place.
 
@@ -98,7 +98,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
           ? Array.from({ length: 5 }, (_, i) => html`<tr key=${i} role="row">${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`)
           : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowPx}px` }}
               class=${cx((href || onRow) && "opens", rowClass?.(row))} onClick=${href || onRow ? (event) => open(row, event) : undefined}>
-              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label}>
+              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label} data-title=${column.title || undefined}>
                 ${at === 0 && href ? html`<a class="row-link" href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}</tr>`)}
         ${below > 0 && html`<tr key="below" class="space" aria-hidden="true" style=${{ height: `${below}px` }}><td colspan=${shown.length}></td></tr>`}
       </tbody></table></div>`;

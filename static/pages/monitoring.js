@@ -1,6 +1,6 @@
 // Monitoring: six live figures, the fleet, its hashrate, the newest blocks; a worker's drawer at /worker/:id.
 
-import { html, useMemo, useState } from "/static/app/core.js";
+import { html, useMemo } from "/static/app/core.js";
 import { saveCsv } from "/static/app/api.js";
 import { ago, count, gpuLabel, hashTag, hashrate, hashrateParts, money, short, time } from "/static/app/format.js";
 import { Button, Card, EmptyState, GpuBadge, HashText, Icon, MetricCard, PageHead, Pill, Skeleton, StatusBadge, ViewToggle, stateOf } from "/static/app/kit.js";
@@ -44,7 +44,7 @@ function Metrics() {
 }
 
 const COLUMNS = [
-  { key: "worker_id", label: "Worker", width: 210, value: (w) => w.worker_id, cell: (w) => w.worker_id },
+  { key: "worker_id", label: "Worker", width: 190, title: true, value: (w) => w.worker_id, cell: (w) => w.worker_id },
   { key: "state", label: "State", width: 130, value: (w) => stateOf(w), cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
   { key: "gpus", label: "GPUs", value: (w) => w.gpu_count, cell: (w) => html`<${GpuBadge} worker=${w} />` },
   { key: "hashrate", label: "Hashrate", width: 130, number: true, value: (w) => (w.online ? w.hashrate : 0), cell: (w) => (w.online ? hashrate(w.hashrate) : html`<span class="soft">–</span>`) },
@@ -89,7 +89,7 @@ function Fleet() {
 }
 
 function Blocks() {
-  const [mine, setMine] = useState("all");
+  const [mine, setMine] = useQuery("blocks", "all");
   const shown = blocks.value.filter((block) => mine === "all" || (mine === "lease") === Boolean(block.lease_id)).slice(0, 8);
   return html`<${Card} title="Live blocks" flush actions=${html`<${ViewToggle} label="Blocks" value=${mine} options=${[["all", "All"], ["lease", "Leases"], ["self", "Own"]]} onChange=${setMine} />`}>
     ${connection.value.state === "connecting" && !stats.value ? html`<div class="body"><${Skeleton} lines=${5} /></div>`

@@ -88,6 +88,28 @@ fn a_session_that_ended_is_told_and_signing_in_goes_on() {
 }
 
 #[test]
+fn a_session_that_ends_during_a_rent_is_taken_up_where_it_was() {
+    let house = house();
+    let mut rig = house.rig("rig-1");
+    rig.heartbeat(5000.0);
+    let Some(mut visitor) = about_to_rent(&house) else { return };
+    visitor.fill("input[name=length]", "20 min");
+    visitor.sees("Rent for 12.00");
+    let token = visitor.browser.value("JSON.parse(localStorage['xenblocks.session']).secret");
+    house.api.with_token(token.as_str().unwrap()).post("/api/auth/logout", &json!({})).ok();
+    visitor.browser.expect("401 ");
+    visitor.click("[form=rent-form]");
+    visitor.click("text=Sign in to rent");
+    // The dialog is as it was, and the order is asked for again.
+    visitor.sees("Rent for 12.00");
+    visitor.picture("rent-signed-in-again-1280", DESK);
+    visitor.click("[form=rent-form]");
+    visitor.until("location.pathname.startsWith('/lease/lease-')");
+    rig.command("assign_task");
+    assert_eq!(house.api.get("/api/leases").ok()["items"][0]["duration_sec"], 1200);
+}
+
+#[test]
 fn a_wallet_that_is_locked_or_changes_its_account_is_told() {
     let house = house();
     let Some(mut visitor) = Visitor::with_wallet(house.http()) else { return };
