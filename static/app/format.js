@@ -11,7 +11,7 @@ const fullDay = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "lo
 /** 12,345 */
 export const count = (value) => whole.format(Number(value) || 0);
 /** 1,234.56; `money(value, true)` shows up to six decimals. */
-export const money = (value, all = false) => (all ? exact : coins).format(Number(value) || 0);
+export const money = (value, all = false) => (all ? exact : coins).format(Number(value) || 0).replace("-", "−");
 /** 0.3530: what runs up before one's eyes has one length. */
 export const cost = (value) => running.format(Number(value) || 0);
 /** 99.5% */

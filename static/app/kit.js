@@ -131,7 +131,7 @@ export const Facts = ({ items }) => html`<dl class="facts">${items.filter(Boolea
 
 /** `pages` is not a number until it is known. A page after the last one is the last one. */
 export function Pager({ page, pages, onPage }) {
-  useEffect(() => { if (pages >= 1 && page > pages) setQuery({ page: pages > 1 ? pages : "" }); }, [page, pages]);
+  useEffect(() => { if (pages >= 0 && page > Math.max(1, pages)) setQuery({ page: pages > 1 ? pages : "" }); }, [page, pages]);
   if (!(pages > 1)) return null;
   return html`<nav class="pager" aria-label="Pages"><${Button} small icon="left" disabled=${page <= 1} onClick=${() => onPage(page - 1)}>Previous<//>
     <span class="soft num">${page} of ${pages}</span><${Button} small disabled=${page >= pages} onClick=${() => onPage(page + 1)}>Next<${Icon} name="right" size=${16} /><//></nav>`;

@@ -45,7 +45,7 @@ const COLUMNS = [
   { key: "lease", label: "Lease", cell: (row) => (row.lease_id ? html`<${HashText} value=${row.lease_id} head=${12} tail=${4} href=${`/lease/${row.lease_id}`} />` : html`<span class="soft">${row.note ?? "–"}</span>`) },
   { key: "amount", label: "Amount", width: 150, number: true, cell: (row) => { const value = signed(row); return html`<span class=${value < 0 ? "" : "good"}>${value < 0 ? "−" : "+"}${money(Math.abs(value), true)}</span>`; } },
   { key: "after", label: "Balance after", width: 150, number: true, cell: (row) => money(row.balance_after, true) },
-  { key: "no", label: "Entry", width: 100, number: true, noCard: true, cell: (row) => html`<span class="soft">#${row.transaction_id}</span>` },
+  { key: "no", label: "Entry", width: 100, number: true, wideOnly: true, cell: (row) => html`<span class="soft">#${row.transaction_id}</span>` },
 ];
 const signed = (row) => (row.amount < 0 || !OUT.has(row.type) ? row.amount : -row.amount);
 

@@ -33,8 +33,8 @@ function Metrics() {
   const [rate, unit] = hashrateParts(s?.total_hashrate);
   const part = s?.total_gpus > 0 ? Math.round((s.active_gpus / s.total_gpus) * 100) : 0;
   const cards = [
-    ["Hashrate", "bolt", "accent", rate, unit, s && `${count(s.online)} workers deliver it`],
-    ["Online", "monitoring", "success", count(s?.online), "", s && `of ${count(s.total_workers)} workers`],
+    ["Hashrate", "bolt", "accent", rate, unit, s && (s.online === 1 ? "1 worker delivers it" : `${count(s.online)} workers deliver it`)],
+    ["Online", "monitoring", "success", count(s?.online), "", s && `of ${count(s.total_workers)} registered`],
     ["Offline", "warning", s?.offline > 0 ? "warning" : "", count(s?.offline), "", "silent for 90 s or more"],
     ["GPUs at work", "gpu", "info", count(s?.active_gpus), "", s && `of ${count(s.total_gpus)}, ${part}%`],
     ["Blocks", "block", "warning", count(s?.total_blocks), "", "counted by this platform"],
@@ -49,8 +49,8 @@ const COLUMNS = [
   { key: "gpus", label: "GPUs", value: (w) => w.gpu_count, cell: (w) => html`<${GpuBadge} worker=${w} />` },
   { key: "hashrate", label: "Hashrate", width: 130, number: true, value: (w) => (w.online ? w.hashrate : 0), cell: (w) => (w.online ? hashrate(w.hashrate) : html`<span class="soft">–</span>`) },
   { key: "price", label: "Price / min", width: 120, number: true, value: (w) => w.price_per_min, cell: (w) => money(w.price_per_min) },
-  { key: "blocks", label: "Own blocks", width: 120, number: true, noCard: true, value: (w) => w.self_blocks_found, cell: (w) => count(w.self_blocks_found) },
-  { key: "owner", label: "Owner", width: 150, noCard: true, value: (w) => w.eth_address, cell: (w) => html`<${HashText} value=${w.eth_address} />` },
+  { key: "blocks", label: "Own blocks", width: 120, number: true, wideOnly: true, value: (w) => w.self_blocks_found, cell: (w) => count(w.self_blocks_found) },
+  { key: "owner", label: "Owner", width: 150, wideOnly: true, value: (w) => w.eth_address, cell: (w) => html`<${HashText} value=${w.eth_address} />` },
   { key: "seen", label: "Heard", width: 120, number: true, value: (w) => w.last_heartbeat, cell: (w) => ago(w.last_heartbeat, now()) },
 ];
 

@@ -73,14 +73,14 @@ function Workers({ who, wallet }) {
   if (answer.error && !answer.data) return html`<${Card} title="Your workers"><${ErrorState} error=${answer.error} retry=${answer.reload} /><//>`;
   if (answer.data?.total === 0) return html`<${Card} title="Your workers"><${EmptyState} icon="gpu" title="No worker is yours yet" text="Start one with your address, and it appears here." /><//><${Connect} />`;
   const columns = [
-    { key: "pick", label: "Choose", width: 84, clip: false, noCard: false, cell: (w) => html`<label class="check"><input type="checkbox" aria-label=${`Choose ${w.worker_id}`} checked=${chosen.has(w.worker_id)} onChange=${(event) => pick(w.worker_id, event.currentTarget.checked)} /></label>` },
+    { key: "pick", label: "Choose", width: 84, clip: false, cell: (w) => html`<label class="check"><input type="checkbox" aria-label=${`Choose ${w.worker_id}`} checked=${chosen.has(w.worker_id)} onChange=${(event) => pick(w.worker_id, event.currentTarget.checked)} /></label>` },
     { key: "worker", label: "Worker", title: true, cell: (w) => html`<a class="row-link" href=${`/worker/${encodeURIComponent(w.worker_id)}`}>${w.worker_id}</a>` },
     { key: "state", label: "State", width: 130, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
-    { key: "gpu", label: "GPUs", width: 170, noCard: true, cell: (w) => html`<span class="soft">${w.gpu_name || `${w.gpu_count} GPUs`}</span>` },
+    { key: "gpu", label: "GPUs", width: 170, wideOnly: true, cell: (w) => html`<span class="soft">${w.gpu_name || `${w.gpu_count} GPUs`}</span>` },
     { key: "rate", label: "Hashrate", width: 120, number: true, cell: (w) => hashrate(w.online ? w.hashrate : 0) },
     { key: "price", label: "Price / min", width: 120, number: true, cell: (w) => html`<button type="button" class="link" aria-label=${`Price of ${w.worker_id}: ${money(w.price_per_min, true)}`} onClick=${() => setPricing([w])}>${money(w.price_per_min, true)}</button>` },
-    { key: "online", label: "Online", width: 110, number: true, noCard: true, cell: (w) => duration(w.total_online_sec) },
-    { key: "blocks", label: "Blocks", width: 90, number: true, noCard: true, cell: (w) => count(w.self_blocks_found) },
+    { key: "online", label: "Online", width: 110, number: true, wideOnly: true, cell: (w) => duration(w.total_online_sec) },
+    { key: "blocks", label: "Blocks", width: 90, number: true, wideOnly: true, cell: (w) => count(w.self_blocks_found) },
     { key: "list", label: "", width: 100, clip: false, cell: (w) => wallet && html`<${Button} small disabled=${w.state === "LEASED"} aria-label=${`${isListed(w) ? "Unlist" : "List"} ${w.worker_id}`} onClick=${() => setListing({ workers: [w], list: !isListed(w) })}>${isListed(w) ? "Unlist" : "List"}<//>` },
   ];
   const done = () => { setChosen(new Set()); answer.reload(); };
@@ -143,9 +143,9 @@ const PAYMENTS = [
   { key: "at", label: "Settled", width: 160, cell: (s) => dateTime(s.settled_at) },
   { key: "worker", label: "Worker", cell: (s) => s.worker_id },
   { key: "length", label: "Time paid", width: 130, number: true, cell: (s) => duration(s.duration_sec) },
-  { key: "blocks", label: "Blocks", width: 90, number: true, noCard: true, cell: (s) => count(s.blocks_found) },
-  { key: "cost", label: "Renter paid", width: 130, number: true, noCard: true, cell: (s) => money(s.total_cost, true) },
-  { key: "fee", label: "Fee", width: 100, number: true, noCard: true, cell: (s) => money(s.platform_fee, true) },
+  { key: "blocks", label: "Blocks", width: 90, number: true, wideOnly: true, cell: (s) => count(s.blocks_found) },
+  { key: "cost", label: "Renter paid", width: 130, number: true, wideOnly: true, cell: (s) => money(s.total_cost, true) },
+  { key: "fee", label: "Fee", width: 100, number: true, wideOnly: true, cell: (s) => money(s.platform_fee, true) },
   { key: "got", label: "You got", width: 130, number: true, cell: (s) => html`<span class="good">+${money(s.provider_payment, true)}</span>` },
 ];
 

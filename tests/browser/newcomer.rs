@@ -79,6 +79,7 @@ fn rents_and_watches(newcomer: &mut Visitor) -> String {
     // The market calls it taken, and the fleet's page tells of its blocks as they come.
     newcomer.click(".nav a[href='/monitoring']");
     newcomer.until(&format!("[...document.querySelectorAll('tbody tr')].find((row) => row.innerText.includes('{RENTED}'))?.innerText.includes('Mining')"));
+    newcomer.until("!document.querySelector('.skeleton')");
     newcomer.click("[aria-label=Blocks] button:nth-child(2)");
     newcomer.click(".feed a[href^='/lease/']");
     let blocks = format!(
