@@ -184,7 +184,7 @@ async function loadRoster() {
 export function asHeard(worker) {
   void roster.value.tick;
   const heard = workers.get(worker.worker_id);
-  const merged = heard ? { ...worker, hashrate: heard.hashrate, active_gpus: heard.active_gpus, last_heartbeat: heard.last_heartbeat, state: heard.state } : worker;
+  const merged = heard ? { ...worker, hashrate: heard.hashrate, active_gpus: heard.active_gpus, last_heartbeat: heard.last_heartbeat, state: heard.state, gpus: worker.gpus ?? heard.gpus } : worker;
   return { ...merged, online: heard ? heard.online : isOnline(worker) };
 }
 

@@ -5,7 +5,7 @@ import { download, post, url, useApi } from "/static/app/api.js";
 import { ChartCard } from "/static/app/chart.js";
 import { ConfirmDialog } from "/static/app/dialog.js";
 import { count, dateTime, duration, hashrate, hashrateParts, money } from "/static/app/format.js";
-import { Button, Card, EmptyState, ErrorState, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, stateOf } from "/static/app/kit.js";
+import { Button, Card, EmptyState, ErrorState, GpuBadge, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, stateOf } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { useQuery } from "/static/app/router.js";
 import { openSignIn, session } from "/static/app/session.js";
@@ -76,7 +76,7 @@ function Workers({ who, wallet }) {
     { key: "pick", label: "Choose", width: 84, clip: false, cell: (w) => html`<label class="check"><input type="checkbox" aria-label=${`Choose ${w.worker_id}`} checked=${chosen.has(w.worker_id)} onChange=${(event) => pick(w.worker_id, event.currentTarget.checked)} /></label>` },
     { key: "worker", label: "Worker", title: true, cell: (w) => html`<a class="row-link" href=${`/worker/${encodeURIComponent(w.worker_id)}`}>${w.worker_id}</a>` },
     { key: "state", label: "State", width: 130, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
-    { key: "gpu", label: "GPUs", width: 170, wideOnly: true, cell: (w) => html`<span class="soft">${w.gpu_name || `${w.gpu_count} GPUs`}</span>` },
+    { key: "gpu", label: "GPUs", wideOnly: true, cell: (w) => html`<${GpuBadge} worker=${w} />` },
     { key: "rate", label: "Hashrate", width: 120, number: true, cell: (w) => hashrate(w.online ? w.hashrate : 0) },
     { key: "price", label: "Price / min", width: 120, number: true, cell: (w) => html`<button type="button" class="link" aria-label=${`Price of ${w.worker_id}: ${money(w.price_per_min, true)}`} onClick=${() => setPricing([w])}>${money(w.price_per_min, true)}</button>` },
     { key: "online", label: "Online", width: 110, number: true, wideOnly: true, cell: (w) => duration(w.total_online_sec) },
