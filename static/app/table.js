@@ -8,7 +8,7 @@
 // `loading` shows skeleton rows. `manual` leaves the order to the caller (a server that sorts), who reads it with
 // useSort(name, fallback). `tick` changes when rows were changed in place.
 
-import { cx, html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
+import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "/static/app/core.js";
 import { Icon } from "/static/app/kit.js";
 import { navigate, useQuery } from "/static/app/router.js";
 
@@ -69,7 +69,8 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
   const [view, setView] = useState({ top: 0, height });
   const shown = columns.filter((column) => !(tight && column.wideOnly));
   const rowPx = cards ? 24 + shown.length * CARD_LINE_PX : ROW_PX;
-  useEffect(() => { if (scroller.current) scroller.current.scrollTop = 0; }, [order, name]);
+  // With the new order itself: later, it would undo what somebody has scrolled since.
+  useLayoutEffect(() => { if (scroller.current) scroller.current.scrollTop = 0; }, [order, name]);
   useEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
