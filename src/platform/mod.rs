@@ -201,6 +201,7 @@ fn prepare(store: &Store, fleet: &Arc<Fleet>, config: &Config, now: Timestamp) -
     })?;
     for lease in active {
         fleet.expect_prefix(&lease.worker_id, Some(lease.prefix), now);
+        fleet.set_paused(&lease.worker_id, lease.paused.is_some());
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../../sql/001_ledger.sql"),
     include_str!("../../sql/002_market.sql"),
     include_str!("../../sql/003_chain.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../sql/011_scopes.sql"),
     include_str!("../../sql/012_acts.sql"),
     include_str!("../../sql/013_own_leases_before.sql"),
+    include_str!("../../sql/014_pauses.sql"),
 ];
 
 /// The schema version that this program writes.
