@@ -58,9 +58,14 @@ struct LeaseEvent<'a> {
     duration_sec: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocks_found: Option<i64>,
-    /// What its worker does instead of mining for it; null when it mines again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    paused: Option<Option<&'static str>>,
+    #[serde(flatten)]
+    pause: Option<Pause>,
+}
+
+#[derive(Serialize)]
+struct Pause {
+    /// What the worker does instead of mining; null when it mines again.
+    paused: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     interrupted_since: Option<Timestamp>,
 }
@@ -74,8 +79,7 @@ impl<'a> LeaseEvent<'a> {
             state: "active",
             duration_sec: None,
             blocks_found: None,
-            paused: None,
-            interrupted_since: None,
+            pause: None,
         }
     }
 }
@@ -135,13 +139,13 @@ impl Parts {
             }
             Event::LeasePaused { lease, worker, does, since } => {
                 self.fleet.set_paused(&worker, true);
-                let event = LeaseEvent::of(&lease, &worker);
-                let (paused, interrupted_since) = (Some(Some(does.as_str())), Some(since));
-                self.tell_lease(&LeaseEvent { paused, interrupted_since, ..event });
+                let pause = Some(Pause { paused: Some(does.as_str()), interrupted_since: Some(since) });
+                self.tell_lease(&LeaseEvent { pause, ..LeaseEvent::of(&lease, &worker) });
             }
             Event::LeaseUnpaused { lease, worker } => {
                 self.fleet.set_paused(&worker, false);
-                self.tell_lease(&LeaseEvent { paused: Some(None), ..LeaseEvent::of(&lease, &worker) });
+                let pause = Some(Pause { paused: None, interrupted_since: None });
+                self.tell_lease(&LeaseEvent { pause, ..LeaseEvent::of(&lease, &worker) });
             }
             Event::Block(block) => {
                 self.live.publish("block", &live_feed::block_for_public(&self.api, &block));
