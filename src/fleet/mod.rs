@@ -173,11 +173,14 @@ impl Fleet {
     }
 
     /// Which prefix a worker's keys should bear from now on; `None` when it mines for itself. What
-    /// was gathered for the lease before is dropped.
+    /// was gathered for the lease before is dropped, and what the worker said of mining for it: the next
+    /// heartbeat says what it mines instead.
     pub fn expect_prefix(&self, id: &WorkerId, prefix: Option<Prefix>, now: Timestamp) {
         if let Some(member) = self.find(id) {
             let mut state = member.lock();
-            state.expected = prefix;
+            let before = std::mem::replace(&mut state.expected, prefix).filter(|_| prefix.is_none());
+            let of_ended = |mining: &Mining| before.is_some_and(|ended| mining.is_of(ended));
+            state.live.mining = state.live.mining.take().filter(|mining| !of_ended(mining));
             state.paused = false;
             state.reminded = now;
             state.hashrate_sum = 0.0;
@@ -360,6 +363,24 @@ mod tests {
         assert!(fleet.heartbeat(&beat(1.0, Some(prefix)), at(5)).resumes);
         fleet.expect_prefix(&id, None, at(6));
         assert!(!fleet.heartbeat(&beat(1.0, Some("")), at(7)).resumes);
+    }
+
+    #[test]
+    fn what_was_said_of_a_lease_is_over_with_it() {
+        let (fleet, id) = (Fleet::default(), "w".parse().unwrap());
+        fleet.registered(&id, at(0));
+        let shown = || fleet.get(&id).unwrap().mining.map(|mining| mining.prefix);
+        fleet.expect_prefix(&id, Some("00112233445566aa".parse().unwrap()), at(0));
+        fleet.heartbeat(&beat(1.0, Some("00112233445566AA")), at(30));
+        assert_eq!(shown().as_deref(), Some("00112233445566AA"));
+        fleet.expect_prefix(&id, None, at(40));
+        assert_eq!(shown(), None);
+        fleet.heartbeat(&beat(1.0, Some("00112233445566AA")), at(60));
+        assert_eq!(shown().as_deref(), Some("00112233445566AA"), "it goes on with it, and says so");
+        fleet.expect_prefix(&id, Some("ffffffffffffffff".parse().unwrap()), at(70));
+        fleet.heartbeat(&beat(1.0, Some("")), at(80));
+        fleet.expect_prefix(&id, None, at(90));
+        assert_eq!(shown().as_deref(), Some(""), "that was not of the lease");
     }
 
     #[test]

@@ -61,6 +61,12 @@ fn it_mines_through_a_lost_connection_and_stops_in_its_odd_form() {
 
     house.stop(id);
     assert_eq!(rig.command("release")["lease_id"], id);
+    // Before it has said anything more: the lease is over for all who look.
+    let over = await_some("the lease's end", || {
+        Some(house.worker(ID))
+            .filter(|worker| worker["current_prefix"] == "" && worker["state"] == "AVAILABLE")
+    });
+    assert_eq!((&over["current_address"], &over["hashrate"]), (&json!(""), &json!(2500.25)));
     rig.state("COMPLETED", None);
     rig.state("AVAILABLE", None);
     house.await_state(ID, "AVAILABLE");
