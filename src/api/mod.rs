@@ -75,8 +75,8 @@ pub trait WorkerLink: Send + Sync {
     fn is_up(&self) -> bool;
     /// Whether a client acts for this worker now.
     fn is_connected(&self, worker: &WorkerId) -> bool;
-    /// Ends the connections that logged in as this worker, whose token is no longer good.
-    fn disconnect(&self, worker: &WorkerId);
+    /// Ends the connections that logged in as this worker, all or those that came in with one token.
+    fn disconnect(&self, worker: &WorkerId, token: Option<i64>);
     /// Sends on the worker's `control` topic.
     fn control(&self, worker: &WorkerId, control: &Control);
 }

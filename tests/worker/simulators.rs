@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 use xenblocks::base::{Clock, Secret, Timestamp, WorkerId, thread};
-use xenblocks::broker::{self as platform, Credentials, Identity, Inbound};
+use xenblocks::broker::{self as platform, Admission, Credentials, Identity, Inbound};
 use xenblocks::protocol::Channel;
 use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
@@ -296,8 +296,8 @@ fn token(worker: &str) -> String {
 }
 
 impl Credentials for Backwards {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
-        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()))
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
+        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()).into())
     }
 }
 
