@@ -48,6 +48,7 @@ pub use request::call::Call;
 pub use request::error::ApiError;
 pub use request::router::{Method, Parameter, Route};
 pub use state::State;
+pub use system::SERVICE;
 
 use crate::auth::{Auth, KeyScope};
 use crate::base::{Clock, Timestamp, WorkerId};

@@ -15,6 +15,7 @@ mod error;
 mod health;
 mod ingest;
 mod loops;
+mod running;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -133,6 +134,7 @@ impl Platform {
             &watch,
         )?;
         let http = listener.serve(&watch, api::handler(api))?;
+        running::Holder::new(http.local_addr(), mqtt_addr).sign(&config.db_path);
         Ok(Platform { http, live, broker, loops, store, dispatch, deaths, mqtt_addr })
     }
 

@@ -182,6 +182,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 mod tests {
     use rusqlite::StatementStatus;
 
+    use super::super::files::{holder, sign_lock};
     use super::*;
 
     #[test]
@@ -191,7 +192,16 @@ mod tests {
         drop(Database::open(&path).unwrap());
         let again = Database::open(&path).unwrap();
         assert!(matches!(Database::open(&path), Err(StoreError::InUse(_))));
+        assert_eq!(holder(&path).unwrap().as_deref(), Some(""));
+        sign_lock(&path, "it is I").unwrap();
+        assert_eq!(holder(&path).unwrap().as_deref(), Some("it is I"));
         drop(again);
+        assert_eq!(holder(&path).unwrap(), None);
+        fs::write(folder.path().join("new").join("market.db.lock"), "left by a crash").unwrap();
+        assert_eq!(holder(&path).unwrap(), None);
+        let after_a_crash = Database::open(&path).unwrap();
+        assert_eq!(holder(&path).unwrap().as_deref(), Some(""), "that was another's");
+        drop(after_a_crash);
         assert!(open_for_reading(&path).is_ok());
     }
 
