@@ -53,6 +53,19 @@ fn every_command_explains_itself() {
         assert_eq!(output.status.code(), Some(0), "{command}");
         assert!(text.contains(&format!("Usage: xenblocks {command}")), "{text}");
     }
+    for (command, says) in [
+        ("audit", "The database file to check"),
+        ("backup", "The database file to copy"),
+        ("restore", "The database file that the backup takes the place of"),
+        ("seed", "Workers, 1 to 10000"),
+        ("simulate", "in seconds [env: XENBLOCKS_BLOCK_INTERVAL=] [default: 3]"),
+        ("fleet", "--api-port <PORT>"),
+        ("worker", "--difficulty is needed"),
+    ] {
+        let text = String::from_utf8(run(&[command, "--help"]).stdout).unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(says), "{command}: {text}");
+    }
     let version = run(&["--version"]);
     let expected = concat!("xenblocks ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8(version.stdout).unwrap(), expected);
@@ -64,6 +77,12 @@ fn a_log_level_that_is_none_is_said() {
         let output = run(&["hash", "--log", filter, "--key", KEY, "--address", ADDRESS, "--difficulty", "8"]);
         assert_one_line(&output, &["--log", "is no level"]);
     }
+}
+
+#[test]
+fn a_worker_that_nobody_tells_the_difficulty_says_which_flags_do() {
+    let output = run(&["worker", "--miner-addr", ADDRESS, "--backend", "simulated", "--http-port", "0"]);
+    assert_one_line(&output, &["--rpc-link", "--difficulty KIB"]);
 }
 
 #[test]
@@ -227,7 +246,7 @@ fn under_load(api: &Api, mqtt: SocketAddr, stop: impl FnOnce()) {
                     json!({"consumer_id": RENTER, "worker_id": worker, "duration_sec": 60}).to_string();
                 while going.load(Ordering::Relaxed) {
                     let Ok(lease) = api.try_send("POST", "/api/rent", Some(&rent)) else { return };
-                    let beat = json!({"worker_id": worker, "hashrate": 5.0, "active_gpus": 1});
+                    let beat = rig.beat(5.0);
                     if !rig.try_say("heartbeat", &beat) {
                         return;
                     }

@@ -102,7 +102,11 @@ fn speak(target: &Target) -> Result<String, Any> {
         let token = token["token"].as_str().ok_or("no token")?.to_owned();
         let connect = Connect { login: Some((&id, &token)), ..Connect::new(&id) };
         let mut worker = RawClient::connect(target.mqtt, &connect);
-        let register = json!({"worker_id": id, "gpu_count": 1}).to_string();
+        let register = json!({
+            "worker_id": id, "eth_address": "", "gpu_count": 1, "total_memory_gb": 0, "gpus": [],
+            "version": "2.0.0", "timestamp": 0,
+        })
+        .to_string();
         worker.send(&publish(format!("xenminer/{id}/register").as_bytes(), register.as_bytes(), 0, 0, false));
         workers.push((id, worker));
     }
@@ -112,8 +116,10 @@ fn speak(target: &Target) -> Result<String, Any> {
         due += Duration::from_millis(25);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         for (id, worker) in &mut workers {
-            let beat =
-                json!({"worker_id": id, "hashrate": said % 1000, "active_gpus": 1, "x": "x".repeat(8000)});
+            let beat = json!({
+                "worker_id": id, "hashrate": said % 1000, "active_gpus": 1, "accepted_blocks": 0,
+                "difficulty": 8, "uptime_sec": 0, "timestamp": 0, "x": "x".repeat(8000),
+            });
             let topic = format!("xenminer/{id}/heartbeat");
             worker.send(&publish(topic.as_bytes(), beat.to_string().as_bytes(), 0, 0, false));
             said += 1;

@@ -15,8 +15,8 @@ pub enum AmountError {
     /// NaN or an infinity.
     #[error("must be a finite number")]
     NotFinite,
-    /// Beyond what a JSON number holds exactly with six decimals.
-    #[error("must lie between -1000000000 and 1000000000")]
+    /// Beyond what a JSON number holds exactly with six decimals. From outside no sum is below zero.
+    #[error("must lie between 0 and 1000000000")]
     OutOfRange,
     /// Finer than a millionth.
     #[error("must have at most 6 decimals")]

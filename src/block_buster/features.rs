@@ -58,24 +58,26 @@ impl Features {
             // What is unknown says nothing, and does not become the past either.
             *slot = value.map_or(0.0, |value| running.normalise(value));
         }
-        json!({
+        let mut frame = json!({
             "topic": "features",
             "data": data,
             "feature_lag_seconds": facts.lag(now).map(tenths),
             "recent_errors": recent_errors(facts, now),
             "simple_db": simple_db(receipts.len()),
-        })
+        });
+        own_up(&mut frame, facts);
+        frame
     }
 }
 
 /// What the numbers are: `GET /features/schema`.
-pub(super) fn schema() -> Value {
+pub(super) fn schema(facts: &Facts) -> Value {
     let features: Vec<_> = NAMED
         .iter()
         .enumerate()
         .map(|(index, (name, what))| json!({"index": index, "name": name, "description": what}))
         .collect();
-    json!({
+    let mut schema = json!({
         "topic": "features",
         "size": SIZE,
         "features": features,
@@ -86,7 +88,16 @@ pub(super) fn schema() -> Value {
             "unknown": 0,
         },
         "interval_seconds": 2,
-    })
+    });
+    own_up(&mut schema, facts);
+    schema
+}
+
+/// Says where numbers are a demonstration's; the feed of a real node has no such field.
+fn own_up(answer: &mut Value, facts: &Facts) {
+    if facts.demo {
+        answer["demo"] = true.into();
+    }
 }
 
 /// A running mean and deviation.
@@ -254,6 +265,6 @@ mod tests {
         let spend = NAMED.iter().position(|(name, _)| *name == "spend_ad").unwrap();
         assert!(data[spend] > 1.0 && data[spend] <= FAR, "{}", data[spend]);
         assert!(data[NAMED.len()..].iter().all(|number| *number == 0.0));
-        assert_eq!(schema()["features"].as_array().unwrap().len(), 20);
+        assert_eq!(schema(&Facts::default())["features"].as_array().unwrap().len(), 20);
     }
 }

@@ -32,7 +32,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use thiserror::Error;
 
-pub use settings::{FileSettings, RPC_URL, Settings, WS_URL};
+pub use settings::{FileSettings, RPC_URL, Settings, WS_URL, check_ws_url};
 
 use crate::base::Clock;
 use crate::base::limits::{GATEWAY_CONNECTIONS_MAX, GATEWAY_JOBS_QUEUED_MAX};
@@ -52,6 +52,9 @@ pub enum BlockBusterError {
     /// Not an address of a node.
     #[error("a node's address has the form http://host:port, not {0:?}")]
     Url(String),
+    /// Not a WebSocket's address.
+    #[error("a node's WebSocket address begins with ws://, not {0:?}")]
+    WsUrl(String),
     /// The configuration file cannot be used.
     #[error("{}: {cause}", path.display())]
     File {

@@ -46,6 +46,9 @@ pub(super) enum CallError {
     Rpc { code: i64, message: String },
     #[error("The result is null")]
     Null,
+    /// No call was made; these words say why, whole.
+    #[error("{0}")]
+    Away(String),
 }
 
 const METHOD_NOT_FOUND: i64 = -32601;
@@ -78,10 +81,7 @@ impl CallError {
 impl Node {
     /// A client of the node at `url`. Connects when first asked.
     pub(super) fn new(url: &str, token: Option<Secret>) -> Result<Self, BlockBusterError> {
-        let uri: Uri = url.parse().map_err(|_| BlockBusterError::Url(url.to_owned()))?;
-        if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(BlockBusterError::Url(url.to_owned()));
-        }
+        let uri = address(url)?;
         let mut config = Agent::config_builder().http_status_as_error(false).max_redirects(0);
         if uri.host().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host)) {
             // A proxy of the environment could not reach this machine's own services.
@@ -115,6 +115,13 @@ impl Node {
             _ => Err(CallError::Status(status)),
         }
     }
+}
+
+/// The address of a node, or what it should have been.
+pub(super) fn address(url: &str) -> Result<Uri, BlockBusterError> {
+    let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some());
+    let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    uri.ok_or_else(|| BlockBusterError::Url(url.to_owned()))
 }
 
 fn open(mut envelope: Map<String, Value>, id: u64) -> Result<Answer, CallError> {

@@ -155,7 +155,7 @@ impl Poller {
         let outcome = if usable {
             self.call(&method, &params, self.time_max).map(|(answer, _)| answer.result)
         } else {
-            Err(CallError::Unreachable(self.shared.facts().line.trouble()))
+            Err(CallError::Away(self.shared.facts().line.trouble()))
         };
         // Gone: the client did not wait.
         let _ = reply.try_send(outcome);

@@ -130,7 +130,7 @@ impl Gateway {
                 Ok(page) => send(&board.receipts_page(page)),
                 Err(fault) => detail(400, &fault),
             },
-            Endpoint::Features => json(200, &features::schema()),
+            Endpoint::Features => json(200, &features::schema(&self.shared.facts())),
             Endpoint::Metrics => self.metrics(),
             Endpoint::Fullcheck => self.fullcheck(),
             Endpoint::Rpc => self.pass_on(request),

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::BlockBusterError;
+use super::{BlockBusterError, node};
 use crate::base::Secret;
 use crate::base::limits::{GATEWAY_CALL_TIME_MAX, GATEWAY_FILE_BYTES_MAX};
 
@@ -40,6 +40,12 @@ pub struct Settings {
 pub const RPC_URL: &str = "http://localhost:9933";
 /// The WebSocket of a node on the same machine.
 pub const WS_URL: &str = "ws://localhost:9944";
+
+/// Refuses what is no WebSocket's address.
+pub fn check_ws_url(url: &str) -> Result<(), BlockBusterError> {
+    let begins = url.starts_with("ws://") || url.starts_with("wss://");
+    begins.then_some(()).ok_or_else(|| BlockBusterError::WsUrl(url.to_owned()))
+}
 
 impl Settings {
     /// A node's call may take this long, whatever was asked for.
@@ -78,6 +84,11 @@ impl FileSettings {
         }
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let settings = Self::parse(&text).map_err(failed)?;
+        // Here, while it is known whose fault it is.
+        let (rpc, ws) = (settings.rpc_url.as_deref(), settings.ws_url.as_deref());
+        let checked = rpc.map_or(Ok(()), |url| node::address(url).map(drop));
+        let checked = checked.and_then(|()| ws.map_or(Ok(()), check_ws_url));
+        checked.map_err(|error| failed(error.to_string()))?;
         if settings.auth_token.is_some() && mode & 0o077 != 0 {
             log::warn!("{} holds a token and is open to others than its owner: chmod 600 it", path.display());
         }

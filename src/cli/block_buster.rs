@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{CliError, say, signals};
+use crate::base::limits::GATEWAY_CALL_TIME_MAX;
 use crate::base::{Clock, Secret};
-use crate::block_buster::{BlockBuster, FileSettings, RPC_URL, Settings, WS_URL};
+use crate::block_buster::{BlockBuster, FileSettings, RPC_URL, Settings, WS_URL, check_ws_url};
 
 /// Flags of `xenblocks block-buster`. What no flag says, the environment does, then the file
 /// ~/.block-buster/config.yaml, then the default.
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
     /// Token that the node asks for, sent as `Authorization: Bearer`.
     #[arg(long, env = "THEBLOCK_AUTH_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     auth_token: Option<String>,
-    /// What a call to the node may take, at most 2 [default: 2].
+    /// What a call to the node may take, above 0 and at most 2 [default: 2].
     #[arg(long, value_name = "SECONDS")]
     rpc_timeout: Option<f64>,
     /// Address of the HTTP port.
@@ -85,10 +86,7 @@ fn settings(arguments: Arguments) -> Result<Settings, CliError> {
     };
     let given = |value: Option<String>| value.filter(|value| !value.is_empty());
     let token = given(arguments.auth_token).or_else(|| variable("TB_RPC_AUTH_TOKEN"));
-    let ws_url = given(arguments.ws_url).or(file.ws_url).unwrap_or_else(|| WS_URL.to_owned());
-    if !ws_url.starts_with("ws://") && !ws_url.starts_with("wss://") {
-        return Err(CliError::Said(format!("a node's WebSocket address begins with ws://, not {ws_url:?}")));
-    }
+    check_ws_url(&given(arguments.ws_url).or(file.ws_url).unwrap_or_else(|| WS_URL.to_owned()))?;
     let rpc_url = given(arguments.rpc_url).or_else(|| variable("TB_RPC_URL")).or(file.rpc_url);
     Ok(Settings {
         rpc_url: rpc_url.unwrap_or_else(|| RPC_URL.to_owned()),
@@ -110,16 +108,21 @@ fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// An older setup's variable may be beyond the limit, and is held to it; a flag is refused.
 fn timeout(flag: Option<f64>) -> Result<Duration, CliError> {
-    let wrong =
-        || CliError::Said("--rpc-timeout (or TB_RPC_TIMEOUT) is a number of seconds above 0".to_owned());
-    let older = variable("TB_RPC_TIMEOUT").filter(|_| flag.is_none());
-    let seconds = match (flag, older) {
-        (Some(seconds), _) => seconds,
-        (None, Some(text)) => text.parse().map_err(|_| wrong())?,
-        (None, None) => return Ok(crate::base::limits::GATEWAY_CALL_TIME_MAX),
-    };
-    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+    let most = GATEWAY_CALL_TIME_MAX;
+    let wrong = |name: &str, range: &str| CliError::Said(format!("{name} is a number of seconds {range}"));
+    let time = |seconds: f64| Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+    if let Some(seconds) = flag {
+        let range = || wrong("--rpc-timeout", &format!("above 0 and at most {}", most.as_secs()));
+        return time(seconds).filter(|time| *time <= most).ok_or_else(range);
+    }
+    let Some(text) = variable("TB_RPC_TIMEOUT") else { return Ok(most) };
+    let asked = text.parse().ok().and_then(time).ok_or_else(|| wrong("TB_RPC_TIMEOUT", "above 0"))?;
+    if asked > most {
+        log::warn!("TB_RPC_TIMEOUT={text}: a call to the node may take {} s at most", most.as_secs());
+    }
+    Ok(asked.min(most))
 }
 
 fn origin(text: &str) -> Result<String, CliError> {

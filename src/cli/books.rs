@@ -12,17 +12,18 @@ use crate::store::{backup, open_current};
 
 /// Flags of `xenblocks seed`.
 #[derive(Args)]
+#[command(mut_arg("db_path", |path| path.help("The database file to fill; made when missing, and else without a history")))]
 pub(super) struct Seed {
-    /// Workers.
+    /// Workers, 1 to 10000.
     #[arg(long, env = "XENBLOCKS_WORKERS", default_value_t = 1000, value_name = "N")]
     workers: u32,
-    /// Blocks, of leases and self-mined.
+    /// Blocks, of leases and self-mined; at most 1000000.
     #[arg(long, default_value_t = 50_000, value_name = "N")]
     blocks: u32,
-    /// Leases of the last 30 days.
+    /// Leases of the last 30 days; at most 100000.
     #[arg(long, default_value_t = 5000, value_name = "N")]
     leases: u32,
-    /// Addresses that own the workers; 100 by default, or one a worker when there are fewer.
+    /// Addresses that own the workers, at least 1; 100 by default, or one a worker when there are fewer.
     #[arg(long, value_name = "N")]
     addresses: Option<u32>,
     /// Draw the same history each time.
@@ -34,6 +35,7 @@ pub(super) struct Seed {
 
 /// Flags of `xenblocks audit`.
 #[derive(Args)]
+#[command(mut_arg("db_path", |path| path.help("The database file to check; it is only read, beside a running server too")))]
 pub(super) struct Audit {
     #[command(flatten)]
     db: arguments::Db,
@@ -41,6 +43,7 @@ pub(super) struct Audit {
 
 /// Flags of `xenblocks backup`.
 #[derive(Args)]
+#[command(mut_arg("db_path", |path| path.help("The database file to copy; it is only read, beside a running server too")))]
 pub(super) struct Backup {
     /// The file to write.
     dest: PathBuf,
@@ -53,6 +56,7 @@ pub(super) struct Backup {
 
 /// Flags of `xenblocks restore`.
 #[derive(Args)]
+#[command(mut_arg("db_path", |path| path.help("The database file that the backup takes the place of; no server may run on it. What was there is kept beside it")))]
 pub(super) struct Restore {
     /// The backup.
     from: PathBuf,
@@ -62,6 +66,7 @@ pub(super) struct Restore {
 
 /// Flags of `xenblocks import`.
 #[derive(Args)]
+#[command(mut_arg("db_path", |path| path.help("The database file to make; it must be new")))]
 pub(super) struct Import {
     /// The prototype's database file.
     from: PathBuf,

@@ -92,6 +92,7 @@ impl Crew {
                 broker: broker.clone(),
                 block_interval: Duration::from_secs(60),
                 owner,
+                api_port: Some(platform.api_addr().port()),
                 heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
                 tokens: HashMap::new(),
                 seed: None,

@@ -16,7 +16,7 @@ use crate::worker::session::Broker;
 /// Flags of `xenblocks simulate`.
 #[derive(Args)]
 pub(super) struct Simulate {
-    /// How many workers: sim-worker-001 and on.
+    /// How many workers, 1 to 10000: sim-worker-001 and on.
     #[arg(long, env = "XENBLOCKS_WORKERS", default_value_t = 2, value_name = "N")]
     workers: u32,
     /// The platform's host.
@@ -37,13 +37,14 @@ pub(super) struct Simulate {
         value_name = "PORT"
     )]
     mqtt_port: u16,
-    /// Mean time between the blocks of a lease, seconds.
+    /// Mean time between the blocks of a lease, in seconds.
     #[arg(long, env = "XENBLOCKS_BLOCK_INTERVAL", default_value = "3", value_parser = seconds, value_name = "SECONDS")]
     block_interval: Duration,
     /// GPUs of each worker.
     #[arg(long, env = "XENBLOCKS_GPU_COUNT", default_value_t = 2, value_name = "N")]
     gpu_count: u32,
-    /// The platform's HTTP port, whose chain gets the blocks first; 0: blocks go to the platform alone.
+    /// The platform's HTTP port, whose chain gets the blocks first; 0: blocks go to the platform alone, and none
+    /// is verified by the chain.
     #[arg(long, env = "XENBLOCKS_API_PORT", default_value_t = 0, value_name = "PORT")]
     api_port: u16,
     /// The workers' tokens, for a marketplace in closed mode: a line `WORKER_ID TOKEN` for each, in a file that its owner alone can open.
@@ -57,7 +58,7 @@ pub(super) struct Simulate {
 /// Flags of `xenblocks fleet`.
 #[derive(Args)]
 pub(super) struct Fleet {
-    /// How many workers: fleet-worker-001 and on.
+    /// How many workers, 1 to 10000: fleet-worker-001 and on.
     #[arg(long, env = "XENBLOCKS_WORKERS", default_value_t = 5, value_name = "N")]
     workers: u32,
     /// The platform's host.
@@ -78,9 +79,13 @@ pub(super) struct Fleet {
         value_name = "PORT"
     )]
     port: u16,
-    /// Mean time between the blocks of one worker, seconds.
+    /// Mean time between the blocks of one worker, its own or a lease's, in seconds.
     #[arg(long, env = "XENBLOCKS_BLOCK_INTERVAL", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     block_interval: Duration,
+    /// The platform's HTTP port, whose chain gets the blocks first; 0: blocks go to the platform alone, and none
+    /// is verified by the chain.
+    #[arg(long, env = "XENBLOCKS_API_PORT", default_value_t = 0, value_name = "PORT")]
+    api_port: u16,
     /// The address that owns the fleet.
     #[arg(
         long,
@@ -119,6 +124,7 @@ pub(super) fn fleet(arguments: Fleet) -> Result<(), CliError> {
         broker: Broker { host: arguments.broker, port: arguments.port, login: None },
         block_interval: arguments.block_interval,
         owner: arguments.owner,
+        api_port: (arguments.api_port != 0).then_some(arguments.api_port),
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
         tokens: arguments.tokens_file.as_deref().map(tokens).transpose()?.unwrap_or_default(),
         seed: arguments.seed,

@@ -33,87 +33,102 @@ pub(super) fn kind(value: &Value) -> &'static str {
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Value>);
 
 impl Fields<'_> {
+    /// What a field holds; nothing and null are the same.
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// What a field holds that every client sends.
+    pub(super) fn need(&self, name: &'static str) -> Result<&Value, PayloadError> {
+        self.get(name).ok_or_else(|| wrong(name, "missing"))
+    }
+
     pub(super) fn worker(&self) -> Result<WorkerId, PayloadError> {
-        let text = self.text("worker_id", usize::MAX)?.ok_or_else(|| wrong("worker_id", "missing"))?;
+        let text = self.text("worker_id", usize::MAX)?;
         text.parse().map_err(|error| wrong("worker_id", error))
     }
 
+    /// The lease that is named; an empty name is none.
     pub(super) fn lease(&self) -> Result<Option<LeaseId>, PayloadError> {
         match self.text("lease_id", usize::MAX)? {
-            Some(text) if !text.is_empty() => {
-                text.parse().map(Some).map_err(|error| wrong("lease_id", error))
-            }
-            _ => Ok(None),
+            text if text.is_empty() => Ok(None),
+            text => text.parse().map(Some).map_err(|error| wrong("lease_id", error)),
         }
     }
 
+    /// An address; an empty one is none.
     pub(super) fn address(&self, name: &'static str) -> Result<Option<EthAddress>, PayloadError> {
         match self.text(name, usize::MAX)? {
-            Some(text) if !text.is_empty() => text.parse().map(Some).map_err(|error| wrong(name, error)),
-            _ => Ok(None),
+            text if text.is_empty() => Ok(None),
+            text => text.parse().map(Some).map_err(|error| wrong(name, error)),
         }
     }
 
-    pub(super) fn text(&self, name: &'static str, bytes_max: usize) -> Result<Option<String>, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) if text.len() <= bytes_max => Ok(Some(text.clone())),
-            Some(Value::String(_)) => {
-                Err(wrong(name, format_args!("must be a text of at most {bytes_max} bytes")))
-            }
-            Some(other) => Err(not(name, "a text", other)),
+    pub(super) fn text(&self, name: &'static str, bytes_max: usize) -> Result<String, PayloadError> {
+        match self.need(name)? {
+            Value::String(text) if text.len() <= bytes_max => Ok(text.clone()),
+            Value::String(_) => Err(wrong(name, format_args!("must be a text of at most {bytes_max} bytes"))),
+            other => Err(not(name, "a text", other)),
         }
+    }
+
+    /// The text of a field that a client may leave out.
+    pub(super) fn text_if_any(
+        &self,
+        name: &'static str,
+        bytes_max: usize,
+    ) -> Result<Option<String>, PayloadError> {
+        self.get(name).map(|_| self.text(name, bytes_max)).transpose()
     }
 
     pub(super) fn measure(&self, name: &'static str, max: f64) -> Result<f64, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(0.0),
-            Some(Value::Number(number)) => {
+        match self.need(name)? {
+            Value::Number(number) => {
                 let value = number.as_f64().unwrap_or(f64::NAN);
                 (0.0..=max)
                     .contains(&value)
                     .then_some(value.abs())
                     .ok_or_else(|| wrong(name, format_args!("must be from 0 to {max:e}, not {number}")))
             }
-            Some(other) => Err(not(name, "a number", other)),
+            other => Err(not(name, "a number", other)),
         }
     }
 
     pub(super) fn count(&self, name: &'static str) -> Result<u32, PayloadError> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(0),
-            Some(Value::Number(number)) => number
+        match self.need(name)? {
+            Value::Number(number) => number
                 .as_u64()
                 .and_then(|count| u32::try_from(count).ok())
                 .ok_or_else(|| wrong(name, format_args!("must be a whole number from 0 up, not {number}"))),
-            Some(other) => Err(not(name, "a whole number from 0 up", other)),
+            other => Err(not(name, "a whole number from 0 up", other)),
         }
     }
 
     pub(super) fn attempts(&self) -> Result<i64, PayloadError> {
-        match self.0.get("attempts") {
-            None | Some(Value::Null) => Some(0),
-            Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) => text.parse().ok(),
-            Some(_) => None,
+        match self.need("attempts")? {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
         }
         .filter(|attempts| *attempts >= 0)
         .ok_or_else(|| wrong("attempts", "must be a whole number from 0 up"))
     }
 
-    /// What the platform has no use for, for it goes by its own clock, and still must be what the
-    /// protocol says: whoever sends something else is not one of ours. Times also come as texts.
-    pub(super) fn check_clock(&self) -> Result<(), PayloadError> {
-        for (name, may_be_text) in
-            [("timestamp", true), ("uptime_sec", false), ("accepted_blocks", false), ("difficulty", true)]
-        {
-            match self.0.get(name) {
-                None | Some(Value::Null | Value::Number(_)) => {}
-                Some(Value::String(text)) if may_be_text && text.len() <= TEXT_BYTES_MAX => {}
-                Some(other) => return Err(not(name, "a number", other)),
-            }
+    /// A number that the platform has no use for, for it goes by its own clock and books, and that every
+    /// client sends all the same: whoever does not is none of ours.
+    pub(super) fn check_number(&self, name: &'static str) -> Result<(), PayloadError> {
+        match self.need(name)? {
+            Value::Number(_) => Ok(()),
+            other => Err(not(name, "a number", other)),
         }
-        Ok(())
+    }
+
+    /// The same, where a text will do.
+    pub(super) fn check_number_or_text(&self, name: &'static str) -> Result<(), PayloadError> {
+        match self.need(name)? {
+            Value::String(text) if text.len() <= TEXT_BYTES_MAX => Ok(()),
+            _ => self.check_number(name),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::fields::{Fields, kind, not, object, wrong};
 use super::{Channel, PayloadError};
 use crate::base::limits::{GPUS_MAX, HASH_BYTES_MAX, HASHRATE_MAX, TEXT_BYTES_MAX};
-use crate::base::{BlockKey, EthAddress, LeaseId, WorkerId};
+use crate::base::{BlockKey, EthAddress, LeaseId, Prefix, WorkerId};
 
 /// A worker's message, by the topic it came on.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,13 @@ pub struct Mining {
     pub prefix: String,
     /// The marker looked for.
     pub block_pattern: String,
+}
+
+impl Mining {
+    /// Whether it is for the lease of this prefix.
+    pub fn is_of(&self, prefix: Prefix) -> bool {
+        self.prefix.eq_ignore_ascii_case(&prefix.to_string())
+    }
 }
 
 /// A state as workers report it (contract: mqtt.md, Worker states).
@@ -160,11 +167,11 @@ pub struct Block {
     pub hashrate: String,
 }
 
-/// Parses a payload that came on `channel`. Refuses what the worker's topics do not carry.
+/// Parses a payload that came on `channel`. Refuses what the worker's topics do not carry, and what lacks
+/// a field that every client sends (contract: mqtt.md, What real clients do).
 pub fn parse(channel: Channel, payload: &[u8]) -> Result<Message, PayloadError> {
     let object = object(payload).map_err(PayloadError::NotJson)?;
     let fields = Fields(&object);
-    fields.check_clock()?;
     match channel {
         Channel::Register => register(&fields).map(Message::Register),
         Channel::Heartbeat => heartbeat(&fields).map(Message::Heartbeat),
@@ -177,24 +184,25 @@ pub fn parse(channel: Channel, payload: &[u8]) -> Result<Message, PayloadError> 
 }
 
 fn register(fields: &Fields) -> Result<Register, PayloadError> {
-    let gpus = match fields.0.get("gpus") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(list)) if list.len() <= GPUS_MAX => {
+    let worker_id = fields.worker()?;
+    let gpus = match fields.need("gpus")? {
+        Value::Array(list) if list.len() <= GPUS_MAX => {
             let gpus = (1..).zip(list).map(|(place, entry)| {
                 gpu(entry).map_err(|problem| wrong("gpus", format_args!("entry {place}: {problem}")))
             });
             gpus.collect::<Result<_, _>>()?
         }
-        Some(Value::Array(_)) => return Err(wrong("gpus", format_args!("must hold at most {GPUS_MAX}"))),
-        Some(other) => return Err(not("gpus", "a list", other)),
+        Value::Array(_) => return Err(wrong("gpus", format_args!("must hold at most {GPUS_MAX}"))),
+        other => return Err(not("gpus", "a list", other)),
     };
+    fields.check_number_or_text("timestamp")?;
     Ok(Register {
-        worker_id: fields.worker()?,
+        worker_id,
         eth_address: fields.address("eth_address")?,
         gpu_count: fields.count("gpu_count")?,
         total_memory_gb: fields.measure("total_memory_gb", MEMORY_GB_MAX)?,
         gpus,
-        version: fields.text("version", TEXT_BYTES_MAX)?.unwrap_or_else(|| "unknown".into()),
+        version: fields.text("version", TEXT_BYTES_MAX)?,
     })
 }
 
@@ -204,16 +212,16 @@ const MEMORY_GB_MAX: f64 = 1e6;
 fn gpu(entry: &Value) -> Result<Gpu, String> {
     let Value::Object(object) = entry else { return Err(format!("must be an object, not {}", kind(entry))) };
     let fields = Fields(object);
-    let bus_id = match object.get("bus_id") {
-        None | Some(Value::Null) => Ok(None),
+    let bus_id = match fields.get("bus_id") {
+        None => Ok(None),
         Some(number @ Value::Number(_)) => Ok(Some(number.clone())),
-        Some(Value::String(_)) => fields.text("bus_id", TEXT_BYTES_MAX).map(|text| text.map(Value::String)),
+        Some(Value::String(_)) => fields.text("bus_id", TEXT_BYTES_MAX).map(|text| Some(Value::String(text))),
         Some(other) => Err(not("bus_id", "a number or a text", other)),
     };
     let gpu = || {
         Ok(Gpu {
             index: fields.count("index")?,
-            name: fields.text("name", TEXT_BYTES_MAX)?.unwrap_or_default(),
+            name: fields.text("name", TEXT_BYTES_MAX)?,
             memory_gb: fields.measure("memory_gb", MEMORY_GB_MAX)?,
             bus_id: bus_id?,
         })
@@ -225,18 +233,25 @@ fn gpu(entry: &Value) -> Result<Gpu, String> {
 }
 
 fn heartbeat(fields: &Fields) -> Result<Heartbeat, PayloadError> {
+    let worker_id = fields.worker()?;
     let says_mining = ["address", "prefix", "block_pattern"].iter().any(|name| fields.0.contains_key(*name));
     let mining = if says_mining {
         Some(Mining {
-            address: fields.text("address", TEXT_BYTES_MAX)?.unwrap_or_default(),
-            prefix: fields.text("prefix", TEXT_BYTES_MAX)?.unwrap_or_default(),
-            block_pattern: fields.text("block_pattern", TEXT_BYTES_MAX)?.unwrap_or_default(),
+            address: fields.text_if_any("address", TEXT_BYTES_MAX)?.unwrap_or_default(),
+            prefix: fields.text_if_any("prefix", TEXT_BYTES_MAX)?.unwrap_or_default(),
+            block_pattern: fields.text_if_any("block_pattern", TEXT_BYTES_MAX)?.unwrap_or_default(),
         })
     } else {
         None
     };
+    for name in ["accepted_blocks", "uptime_sec"] {
+        fields.check_number(name)?;
+    }
+    for name in ["difficulty", "timestamp"] {
+        fields.check_number_or_text(name)?;
+    }
     Ok(Heartbeat {
-        worker_id: fields.worker()?,
+        worker_id,
         hashrate: fields.measure("hashrate", HASHRATE_MAX)?,
         active_gpus: fields.count("active_gpus")?,
         mining,
@@ -244,27 +259,30 @@ fn heartbeat(fields: &Fields) -> Result<Heartbeat, PayloadError> {
 }
 
 fn status(fields: &Fields) -> Result<Status, PayloadError> {
+    let worker_id = fields.worker()?;
     // The C++ miner's will says `status` where everything else says `state` (contract: mqtt.md).
-    let word = match fields.text("state", TEXT_BYTES_MAX)? {
-        Some(word) => word,
-        None => fields.text("status", TEXT_BYTES_MAX)?.ok_or_else(|| wrong("state", "missing"))?,
-    };
+    let is_will = fields.get("state").is_none() && fields.get("status").is_some();
+    let word = fields.text(if is_will { "status" } else { "state" }, TEXT_BYTES_MAX)?;
     let state = ReportedState::parse(&word).ok_or_else(|| wrong("state", "not a state that a worker has"))?;
-    Ok(Status { worker_id: fields.worker()?, state, lease_id: fields.lease()? })
+    fields.check_number_or_text("timestamp")?;
+    let lease_id = fields.get("lease_id").map(|_| fields.lease()).transpose()?.flatten();
+    Ok(Status { worker_id, state, lease_id })
 }
 
 fn block(fields: &Fields) -> Result<Block, PayloadError> {
-    let key = fields.text("key", HASH_BYTES_MAX)?.ok_or_else(|| wrong("key", "missing"))?;
-    let hash = fields.text("hash", HASH_BYTES_MAX)?.ok_or_else(|| wrong("hash", "missing"))?;
+    let worker_id = fields.worker()?;
+    let key = fields.text("key", HASH_BYTES_MAX)?;
+    let hash = fields.text("hash", HASH_BYTES_MAX)?;
     if hash.is_empty() {
         return Err(wrong("hash", "empty"));
     }
-    let hashrate = match fields.0.get("hashrate") {
+    let hashrate = match fields.get("hashrate") {
         Some(Value::Number(_)) => format!("{:.2}", fields.measure("hashrate", HASHRATE_MAX)?),
-        _ => fields.text("hashrate", TEXT_BYTES_MAX)?.unwrap_or_else(|| "0.00".into()),
+        _ => fields.text("hashrate", TEXT_BYTES_MAX)?,
     };
+    fields.check_number_or_text("timestamp")?;
     Ok(Block {
-        worker_id: fields.worker()?,
+        worker_id,
         lease_id: fields.lease()?,
         hash,
         key: key.parse().map_err(|error| wrong("key", error))?,
@@ -305,68 +323,97 @@ mod tests {
         }
     }
 
+    /// What every client sends on a topic.
+    fn whole(channel: Channel) -> Value {
+        match channel {
+            Channel::Register => json!({
+                "worker_id": "w", "eth_address": "", "gpu_count": 1, "total_memory_gb": 24,
+                "gpus": [{"index": 0, "name": "RTX 4090", "memory_gb": 24}], "version": "2.0.0", "timestamp": 0,
+            }),
+            Channel::Heartbeat => json!({
+                "worker_id": "w", "hashrate": 1, "active_gpus": 1, "accepted_blocks": 0, "difficulty": 8,
+                "uptime_sec": 60, "timestamp": 0,
+            }),
+            Channel::Status => json!({"worker_id": "w", "state": "IDLE", "timestamp": 0}),
+            _ => json!({
+                "worker_id": "w", "lease_id": "", "hash": "XEN11", "key": "0".repeat(64), "account": "",
+                "attempts": 1, "hashrate": "1.00", "timestamp": 0,
+            }),
+        }
+    }
+
+    fn with(channel: Channel, field: &str, value: Value) -> Value {
+        let mut payload = whole(channel);
+        payload[field] = value;
+        payload
+    }
+
     #[test]
-    fn what_a_prototype_client_leaves_out_takes_its_default() {
-        let Ok(Message::Register(register)) = parse(Channel::Register, br#"{"worker_id":"w"}"#) else {
-            panic!()
-        };
-        assert_eq!(
-            (register.gpu_count, register.version.as_str(), register.eth_address),
-            (0, "unknown", None)
-        );
+    fn a_field_that_every_client_sends_is_missed_by_name() {
+        for channel in [Channel::Register, Channel::Heartbeat, Channel::Status, Channel::Block] {
+            let payload = whole(channel);
+            assert!(parse(channel, payload.to_string().as_bytes()).is_ok(), "{payload}");
+            for name in payload.as_object().unwrap().keys() {
+                let mut without = payload.clone();
+                without.as_object_mut().unwrap().remove(name);
+                assert_eq!(refused_field(channel, &without), name);
+                assert_eq!(refused_field(channel, &with(channel, name, json!(null))), name);
+            }
+        }
     }
 
     #[test]
     fn a_wrong_field_is_named() {
-        for (channel, payload, field) in [
-            (Channel::Heartbeat, json!({"worker_id": "w", "hashrate": "abc"}), "hashrate"),
-            (Channel::Heartbeat, json!({"worker_id": "w", "hashrate": -1}), "hashrate"),
-            (Channel::Heartbeat, json!({"worker_id": "w", "active_gpus": "x"}), "active_gpus"),
-            (Channel::Heartbeat, json!({"hashrate": 1}), "worker_id"),
-            (Channel::Register, json!({"worker_id": "w", "gpus": [1, 2]}), "gpus"),
-            (Channel::Register, json!({"worker_id": "<b>"}), "worker_id"),
-            (Channel::Register, json!({"worker_id": "w", "eth_address": "0x12"}), "eth_address"),
-            (Channel::Status, json!({"worker_id": "w", "state": "DANCING"}), "state"),
-            (Channel::Status, json!({"worker_id": "w"}), "state"),
-            (Channel::Status, json!({"worker_id": "w", "state": "IDLE", "timestamp": []}), "timestamp"),
-            (Channel::Register, json!({"worker_id": "w", "timestamp": {}}), "timestamp"),
-            (Channel::Heartbeat, json!({"worker_id": "w", "uptime_sec": "long"}), "uptime_sec"),
-            (Channel::Heartbeat, json!({"worker_id": "w", "accepted_blocks": true}), "accepted_blocks"),
-            (Channel::Heartbeat, json!({"worker_id": "w", "difficulty": [8]}), "difficulty"),
-            (Channel::Block, json!({"worker_id": "w", "hash": "XEN11", "key": "0x12"}), "key"),
-            (Channel::Block, json!({"worker_id": "w", "hash": "", "key": "0".repeat(64)}), "hash"),
-            (
-                Channel::Block,
-                json!({"worker_id": "w", "hash": "XEN11", "key": "0".repeat(64), "hashrate": 1e300}),
-                "hashrate",
-            ),
+        for (channel, field, value) in [
+            (Channel::Heartbeat, "hashrate", json!("abc")),
+            (Channel::Heartbeat, "hashrate", json!(-1)),
+            (Channel::Heartbeat, "active_gpus", json!("x")),
+            (Channel::Heartbeat, "uptime_sec", json!("long")),
+            (Channel::Heartbeat, "accepted_blocks", json!(true)),
+            (Channel::Heartbeat, "difficulty", json!([8])),
+            (Channel::Heartbeat, "prefix", json!(7)),
+            (Channel::Register, "gpus", json!([1, 2])),
+            (Channel::Register, "worker_id", json!("<b>")),
+            (Channel::Register, "eth_address", json!("0x12")),
+            (Channel::Register, "timestamp", json!({})),
+            (Channel::Status, "state", json!("DANCING")),
+            (Channel::Status, "timestamp", json!([])),
+            (Channel::Block, "key", json!("0x12")),
+            (Channel::Block, "hash", json!("")),
+            (Channel::Block, "hashrate", json!(1e300)),
+            (Channel::Block, "attempts", json!(-1)),
         ] {
-            assert_eq!(refused_field(channel, &payload), field);
+            assert_eq!(refused_field(channel, &with(channel, field, value)), field);
         }
         assert!(matches!(parse(Channel::Heartbeat, br#"{"hashrate":1e999}"#), Err(PayloadError::NotJson(_))));
     }
 
     #[test]
     fn a_refusal_says_what_is_expected_in_plain_words() {
-        for (payload, expected) in [
+        for (field, value, expected) in [
+            ("gpu_count", json!(null), "field gpu_count: missing"),
+            ("gpu_count", json!("two"), "field gpu_count: must be a whole number from 0 up, not a text"),
+            ("gpu_count", json!(-1), "field gpu_count: must be a whole number from 0 up, not -1"),
+            ("gpus", json!("many"), "field gpus: must be a list, not a text"),
+            ("gpus", json!([1]), "field gpus: entry 1: must be an object, not a number"),
+            ("gpus", json!([{"index": 0, "memory_gb": 1}]), "field gpus: entry 1: name missing"),
+            ("gpus", json!([{"index": 0, "name": "A"}]), "field gpus: entry 1: memory_gb missing"),
             (
-                r#"{"worker_id":"w","gpu_count":"two"}"#,
-                "field gpu_count: must be a whole number from 0 up, not a text",
-            ),
-            (
-                r#"{"worker_id":"w","gpu_count":-1}"#,
-                "field gpu_count: must be a whole number from 0 up, not -1",
-            ),
-            (r#"{"worker_id":"w","gpus":"many"}"#, "field gpus: must be a list, not a text"),
-            (r#"{"worker_id":"w","gpus":[1]}"#, "field gpus: entry 1: must be an object, not a number"),
-            (
-                r#"{"worker_id":"w","gpus":[{},{"index":"0"}]}"#,
+                "gpus",
+                json!([{"index": 0, "name": "A", "memory_gb": 1}, {"index": "0"}]),
                 "field gpus: entry 2: index must be a whole number from 0 up, not a text",
             ),
             (
-                r#"{"worker_id":"w","gpus":[{"memory_gb":-1}]}"#,
+                "gpus",
+                json!([{"index": 0, "name": "A", "memory_gb": -1}]),
                 "field gpus: entry 1: memory_gb must be from 0 to 1e6, not -1",
             ),
+        ] {
+            let payload = with(Channel::Register, field, value).to_string();
+            let Err(error) = parse(Channel::Register, payload.as_bytes()) else { panic!("{payload}") };
+            assert_eq!(error.to_string(), expected);
+        }
+        for (payload, expected) in [
             ("[]", "the payload must be a JSON object, and this is a list"),
             ("{\"worker_id\":", "the payload must be a JSON object, and this ends too early"),
             ("{x}", "the payload must be a JSON object, and this is no JSON at line 1, character 2"),
@@ -378,15 +425,20 @@ mod tests {
 
     #[test]
     fn times_may_be_numbers_or_texts() {
-        for time in [json!(1.5), json!(1), json!(null), json!("2026-01-01T00:00:00Z")] {
-            let payload = json!({"worker_id": "w", "timestamp": time, "uptime_sec": 1, "difficulty": "1727"});
-            assert!(parse(Channel::Heartbeat, payload.to_string().as_bytes()).is_ok(), "{time}");
+        for time in [json!(1.5), json!(1), json!("2026-01-01T00:00:00Z")] {
+            let payload = with(Channel::Heartbeat, "timestamp", time);
+            assert!(parse(Channel::Heartbeat, payload.to_string().as_bytes()).is_ok(), "{payload}");
         }
+        let payload = with(Channel::Heartbeat, "difficulty", json!("1727"));
+        assert!(parse(Channel::Heartbeat, payload.to_string().as_bytes()).is_ok());
     }
 
     #[test]
     fn the_miners_will_is_understood_by_either_key() {
-        for payload in [r#"{"worker_id":"w","status":"offline"}"#, r#"{"worker_id":"w","state":"offline"}"#] {
+        for payload in [
+            r#"{"worker_id":"w","status":"offline","timestamp":0}"#,
+            r#"{"worker_id":"w","state":"offline","timestamp":0}"#,
+        ] {
             let Ok(Message::Status(status)) = parse(Channel::Status, payload.as_bytes()) else { panic!() };
             assert_eq!(status.state, ReportedState::Offline);
         }

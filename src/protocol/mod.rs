@@ -1,7 +1,7 @@
 //! The worker protocol over MQTT (contract: mqtt.md): topics and payloads, typed, for both sides.
 //!
-//! Payloads become types here or are refused with the name of the field that is wrong. What a
-//! prototype's client leaves out takes the prototype's default; what has the wrong type is refused.
+//! Payloads become types here or are refused with the name of the field that is missing or wrong.
+//! Only what some real client leaves out may be left out.
 
 mod commands;
 mod fields;

@@ -55,6 +55,11 @@ pub(super) fn random(seed: Option<u64>) -> Xoshiro256PlusPlus {
     Xoshiro256PlusPlus::seed_from_u64(seed)
 }
 
+/// The chain of the platform that the broker belongs to, when its HTTP port is known.
+pub(super) fn chain_of(broker: &Broker, api_port: Option<u16>) -> Option<String> {
+    api_port.map(|port| format!("http://{}:{port}", broker.host))
+}
+
 /// Where anybody logs in, everybody must.
 pub(super) fn check_tokens(tokens: &HashMap<WorkerId, Secret>, plans: &[Plan]) -> Result<(), SimError> {
     let without = |plan: &&Plan| !tokens.contains_key(&plan.register.worker_id);

@@ -26,6 +26,9 @@ pub struct Config {
     pub block_interval: Duration,
     /// The address that owns all of them.
     pub owner: EthAddress,
+    /// The port of the platform's HTTP server on the broker's host, whose chain gets the blocks
+    /// first; none when they go to the platform alone.
+    pub api_port: Option<u16>,
     /// Time between heartbeats.
     pub heartbeat_interval: Duration,
     /// Each worker's token, for a marketplace in closed mode; empty: nobody logs in.
@@ -88,7 +91,8 @@ const SIZES: [(u32, u32, f64); 4] = [(1, 50, 1.0), (2, 25, 0.8), (4, 15, 0.9), (
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("a fleet of {} workers, owner {}", plans.len(), config.owner);
-    crew::run(Crew { broker: config.broker, tokens: config.tokens, chain: None, plans }, &clock, &stop)
+    let chain = crew::chain_of(&config.broker, config.api_port);
+    crew::run(Crew { broker: config.broker, tokens: config.tokens, chain, plans }, &clock, &stop)
 }
 
 fn plans(config: &Config) -> Result<Vec<Plan>, SimError> {
@@ -175,6 +179,7 @@ mod tests {
             broker: Broker { host: "localhost".into(), port: 1883, login: None },
             block_interval: Duration::from_secs(60),
             owner: EthAddress::from_bytes([7; 20]),
+            api_port: None,
             heartbeat_interval: HEARTBEAT_INTERVAL,
             tokens: HashMap::new(),
             seed: Some(11),

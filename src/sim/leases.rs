@@ -48,7 +48,7 @@ const MODELS: [(&str, f64); 5] =
 pub fn run(config: Config, clock: Clock, stop: Receiver<()>) -> Result<(), SimError> {
     let plans = plans(&config)?;
     log::info!("simulating {} workers", plans.len());
-    let chain = config.api_port.map(|port| format!("http://{}:{port}", config.broker.host));
+    let chain = crew::chain_of(&config.broker, config.api_port);
     crew::run(Crew { broker: config.broker, tokens: config.tokens, chain, plans }, &clock, &stop)
 }
 

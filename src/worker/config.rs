@@ -79,12 +79,16 @@ pub enum WorkerError {
 }
 
 impl Config {
-    pub(super) fn check(&self) -> Result<(), WorkerError> {
+    /// Refuses what cannot work.
+    pub fn check(&self) -> Result<(), WorkerError> {
         if self.heartbeat_interval.is_zero() {
             return Err(WorkerError::Config("the time between heartbeats is longer than nothing"));
         }
         if self.difficulty.is_none() && self.rpc_link.is_none() {
-            return Err(WorkerError::Config("a miner needs a difficulty or an RPC that says it"));
+            return Err(WorkerError::Config(
+                "nothing says the difficulty: give --rpc-link, the chain that does (http://xenblocks.io, or a \
+                 marketplace's own, http://localhost:8080), or --difficulty KIB",
+            ));
         }
         Ok(())
     }

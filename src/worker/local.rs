@@ -34,7 +34,9 @@ pub fn serve(addr: SocketAddr, name: Name, board: Board, watch: &Deathwatch) -> 
             ("GET" | "HEAD", "/metrics") => {
                 rouille::Response::from_data("text/plain; version=0.0.4; charset=utf-8", metrics(&status))
             }
-            (_, "/stats" | "/platform/status" | "/metrics") => http::detail(405, "Method Not Allowed"),
+            (_, "/stats" | "/platform/status" | "/metrics") => {
+                http::detail(405, "Method Not Allowed").with_additional_header("Allow", "GET, HEAD")
+            }
             _ => http::detail(404, "there are /stats, /platform/status and /metrics"),
         };
         answer.into()

@@ -90,7 +90,8 @@ function told({ lease, block, silent }) {
     const mine = leases.get(one.lease_id);
     if (!mine) { if (one.state === "active") askSoon(); continue; }
     if (one.state !== "active") { leases.delete(one.lease_id); ended(one); refresh(); continue; }
-    if (one.duration_sec === mine.duration_sec) continue;
+    if (one.paused) notify({ key: `paused ${one.lease_id} ${one.interrupted_since}`, kind: "warning", title: `${one.worker_id} stopped mining for you`, text: `It says ${one.paused}. This time is not charged.`, href: leaseHref(one.lease_id) });
+    if (one.duration_sec === undefined || one.duration_sec === mine.duration_sec) continue;
     mine.duration_sec = one.duration_sec;
     refresh();
     notify({ key: `extended ${one.lease_id}`, title: `Your lease of ${one.worker_id} was extended`, text: `To ${duration(one.duration_sec)} in all`, href: leaseHref(one.lease_id) });

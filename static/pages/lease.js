@@ -35,12 +35,18 @@ export default function Lease({ params }) {
       ${active && mine ? html`<${Button} icon="plus" onClick=${() => setOpen("extend")}>Extend<//><${Button} tone="danger" onClick=${() => setOpen("stop")}>Stop<//>`
         : !active && html`<${Button} tone="primary" onClick=${() => navigate(`/marketplace?rent=${encodeURIComponent(lease.worker_id)}`)}>Rent it again<//>`}<//>
     <${StaleNote} of=${answer} />
+    ${active && lease.interrupted_since && html`<${Interruption} lease=${lease} />`}
     <${Figures} lease=${lease} active=${active} />
     <div class="grid-side"><div class="stack"><${Delivered} lease=${lease} active=${active} path=${path} /></div>
       <div class="stack">${lease.settlement && html`<${Settlement} lease=${lease} />`}<${About} lease=${lease} /></div></div>
     ${open === "stop" && html`<${StopDialog} lease=${lease} onClose=${close} onStopped=${answer.reload} />`}
     ${open === "extend" && html`<${ExtendDialog} lease=${lease} path=${path} onClose=${close} onExtended=${answer.reload} />`}`;
 }
+
+/** Why nothing is charged just now. */
+const Interruption = ({ lease }) => html`<p class="note warning" role="status"><${Icon} name="warning" size=${16} /><span>${lease.paused
+  ? html`Its worker does not mine for this lease since ${time(lease.interrupted_since)}: it says <b class="mono">${lease.paused}</b>.`
+  : `Its worker is away since ${time(lease.interrupted_since)}.`} This time is not charged.</span></p>`;
 
 function Figures({ lease, active }) {
   const at = useNow();
@@ -109,13 +115,13 @@ function Proof({ block, prefix, onClose }) {
 
 function Settlement({ lease }) {
   const [s, paid] = [lease.settlement, lease.paid];
-  return html`<${Card} title="Settlement"><${Facts} items=${[["Time paid", duration(s.duration_sec)], lease.interrupted_sec > 0 && ["Not charged: it was away", duration(lease.interrupted_sec)], ["To the provider", money(paid.provider_payment, true)], ["Platform's fee", money(paid.platform_fee, true)],
+  return html`<${Card} title="Settlement"><${Facts} items=${[["Time paid", duration(s.duration_sec)], lease.interrupted_sec > 0 && ["Not charged: away or paused", duration(lease.interrupted_sec)], ["To the provider", money(paid.provider_payment, true)], ["Platform's fee", money(paid.platform_fee, true)],
     ["In all", html`<span class="total">${money(paid.total_cost, true)}</span>`], ["Came back of the hold", html`<span class="good">${money(paid.refund, true)}</span>`], ["Settled", dateTime(s.settled_at)]]} /><//>`;
 }
 
 function About({ lease }) {
   return html`<${Card} title="About this lease"><${Facts} items=${[["Worker", html`<a href=${`/worker/${encodeURIComponent(lease.worker_id)}`}>${lease.worker_id}</a>`], ["Price", `${money(lease.price_per_min, true)} a minute`], ["Length", duration(lease.duration_sec)], [lease.state === "active" ? "Held" : "Was held", money(lease.paid?.held ?? lease.held, true)],
-    ["Began", dateTime(lease.created_at)], lease.state === "active" && lease.interrupted_sec > 0 && ["Away, not charged", html`<span class="warn">${duration(lease.interrupted_sec)}</span>`], lease.mining_address && ["Mines for", html`<${HashText} value=${lease.mining_address} />`], lease.prefix && ["Keys begin with", html`<${HashText} value=${lease.prefix} full />`]]} /><//>`;
+    ["Began", dateTime(lease.created_at)], lease.state === "active" && lease.interrupted_sec > 0 && ["Away or paused, not charged", html`<span class="warn">${duration(lease.interrupted_sec)}</span>`], lease.mining_address && ["Mines for", html`<${HashText} value=${lease.mining_address} />`], lease.prefix && ["Keys begin with", html`<${HashText} value=${lease.prefix} full />`]]} /><//>`;
 }
 
 function ExtendDialog({ lease, path, onClose, onExtended }) {

@@ -42,6 +42,6 @@ export function StopDialog({ lease, onClose, onStopped }) {
   const now = preview.data?.stop;
   return html`<${ConfirmDialog} title=${`Stop ${lease.worker_id}?`} confirm="Stop and settle" tone="danger" busy=${busy} disabled=${!now} onConfirm=${stop} onClose=${onClose}>
     <p>The worker stops mining for you at once. This cannot be undone.</p>
-    ${now ? html`<${Facts} items=${[["Time delivered", duration(now.billed_sec)], now.interrupted_sec > 0 && ["Not charged: it was away", duration(now.interrupted_sec)], ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`], ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`]]} />`
+    ${now ? html`<${Facts} items=${[["Time delivered", duration(now.billed_sec)], now.interrupted_sec > 0 && ["Not charged: away or paused", duration(now.interrupted_sec)], ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`], ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`]]} />`
       : preview.error ? html`<${ErrorState} error=${preview.error} retry=${preview.reload} />` : html`<${Skeleton} lines=${3} />`}<//>`;
 }

@@ -97,6 +97,10 @@ fn what_is_wrong_is_said_in_one_line() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("c.yaml");
     fs::write(&file, "rpc: x\n").unwrap();
+    let address = home.path().join("address.yaml");
+    fs::write(&address, "rpc_url: node:3030\n").unwrap();
+    let socket = home.path().join("socket.yaml");
+    fs::write(&socket, "ws_url: http://node\n").unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (flags, expected) in [
@@ -104,7 +108,10 @@ fn what_is_wrong_is_said_in_one_line() {
         (vec!["--config", "nowhere.yaml"], "nowhere.yaml"),
         (vec!["--rpc-url", "ftp://x"], "http://host:port"),
         (vec!["--cors", "*"], "--cors takes an origin"),
-        (vec!["--rpc-timeout", "0"], "--rpc-timeout"),
+        (vec!["--config", address.to_str().unwrap()], "address.yaml: a node's address has the form"),
+        (vec!["--config", socket.to_str().unwrap()], "socket.yaml: a node's WebSocket address begins"),
+        (vec!["--rpc-timeout", "0"], "--rpc-timeout is a number of seconds above 0 and at most 2"),
+        (vec!["--rpc-timeout", "5"], "above 0 and at most 2"),
         (vec!["--ws-url", "x"], "ws://"),
     ] {
         let output = gateway(home.path(), &flags).output().unwrap();

@@ -277,7 +277,7 @@ fn calls_are_passed_on_only_when_asked_for_and_only_reading_ones() {
     let closed = House::ready();
     assert_eq!(closed.post("/rpc", &call("net.stats")).0, 404);
 
-    let open =
+    let mut open =
         House::with(Mode::Spec, xenblocks::base::Clock::system(), |settings| settings.allow_rpc = true);
     open.await_ready();
     let (status, answer) = open.post("/rpc", &call("net.stats"));
@@ -293,6 +293,11 @@ fn calls_are_passed_on_only_when_asked_for_and_only_reading_ones() {
         assert_eq!(open.post("/rpc", &body).1["error"]["code"], code, "{body}");
     }
     assert!(open.node.calls().iter().all(|call| call.method != "storage.put"));
+    open.node.down();
+    await_until("the breaker", || open.get("/health").1["node"]["breaker"] == "open");
+    let (status, answer) = open.post("/rpc", &call("net.stats"));
+    let detail = answer["detail"].as_str().unwrap();
+    assert!(status == 503 && detail.matches("The node cannot be reached").count() == 1, "{status} {detail}");
 }
 
 #[test]
@@ -342,7 +347,7 @@ fn the_demo_node_is_named_in_every_answer_and_asked_by_its_own_gateway() {
     let house =
         House::with(Mode::Spec, xenblocks::base::Clock::system(), |settings| settings.demo_node = true);
     house.await_ready();
-    for path in PATHS {
+    for path in PATHS.into_iter().chain(["/features/schema"]) {
         assert_eq!(house.get(path).1["demo"], true, "{path}");
     }
     assert_eq!(house.post("/theblock/fullcheck", "").1["summary_score"], 100);

@@ -9,6 +9,8 @@ use crate::support::await_some;
 use crate::support::house::{House, RENTER_ADDRESS};
 use crate::support::rig::{OWNER, Rig, key_of};
 
+/// In one hash of fifty, so that mining takes no time to speak of.
+const MARKER: &str = "XE";
 const STRANGER: &str = "0x1111111111222222222233333333334444444444";
 
 struct Leased {
@@ -31,6 +33,17 @@ fn leased_with(change: impl FnOnce(&mut Config)) -> Leased {
 }
 
 impl Leased {
+    /// A hash for the renter that bears [`MARKER`], and its key.
+    fn mined(&self, kib: u32) -> (String, String) {
+        let salt = Salt::of(&RENTER_ADDRESS.parse().unwrap());
+        let (difficulty, mut hasher) = (Difficulty::new(kib).unwrap(), Hasher::new());
+        (0..10_000)
+            .map(|number| key_of(&self.prefix, number))
+            .map(|key| (Phc::compute(&key.parse().unwrap(), salt, difficulty, &mut hasher).to_string(), key))
+            .find(|(phc, _)| phc.rsplit('$').next().unwrap().contains(MARKER))
+            .unwrap()
+    }
+
     fn found(&self) -> i64 {
         self.house.lease(&self.lease)["blocks_found"].as_i64().unwrap()
     }
@@ -102,17 +115,8 @@ fn fault_35_a_block_that_proves_nothing_is_recorded_and_not_counted() {
 
 #[test]
 fn fault_35_a_forged_hash_is_not_counted_and_a_real_one_is_without_the_chain() {
-    let mut at = leased_with(|config| config.marker = "XEN".parse().unwrap());
-    let salt = Salt::of(&RENTER_ADDRESS.parse().unwrap());
-    let (difficulty, mut hasher) = (Difficulty::new(8).unwrap(), Hasher::new());
-    let (key, phc) = (0..1_000_000)
-        .map(|number| key_of(&at.prefix, number))
-        .map(|key| {
-            let phc = Phc::compute(&key.parse().unwrap(), salt, difficulty, &mut hasher).to_string();
-            (key, phc)
-        })
-        .find(|(_, phc)| phc.rsplit('$').next().unwrap().contains("XEN"))
-        .unwrap();
+    let mut at = leased_with(|config| config.marker = MARKER.parse().unwrap());
+    let (phc, key) = at.mined(8);
     let forged = key_of(&at.prefix, 999_999_999);
     let mut block = at.rig.block_of(&at.lease, &forged, RENTER_ADDRESS);
     block["hash"] = json!(phc);
@@ -129,20 +133,10 @@ fn fault_35_a_forged_hash_is_not_counted_and_a_real_one_is_without_the_chain() {
 fn a_block_easier_than_the_chain_asked_of_the_lease_does_not_count() {
     let harder = ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(16).unwrap() };
     let mut at = leased_with(|config| {
-        config.marker = "XEN".parse().unwrap();
+        config.marker = MARKER.parse().unwrap();
         config.chain = Some(harder);
     });
-    let salt = Salt::of(&RENTER_ADDRESS.parse().unwrap());
-    let mut hasher = Hasher::new();
-    let mut mined = |at: &Leased, kib: u32| {
-        let difficulty = Difficulty::new(kib).unwrap();
-        (0..1_000_000)
-            .map(|number| key_of(&at.prefix, number))
-            .map(|key| (Phc::compute(&key.parse().unwrap(), salt, difficulty, &mut hasher).to_string(), key))
-            .find(|(phc, _)| phc.rsplit('$').next().unwrap().contains("XEN"))
-            .unwrap()
-    };
-    let (easy, enough) = (mined(&at, 8), mined(&at, 16));
+    let (easy, enough) = (at.mined(8), at.mined(16));
     for (phc, key) in [&easy, &enough] {
         let mut block = at.rig.block_of(&at.lease, key, RENTER_ADDRESS);
         block["hash"] = json!(phc);

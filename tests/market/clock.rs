@@ -78,7 +78,7 @@ fn an_hour_at_one_stroke_ends_what_is_over_and_nothing_else() {
     });
     assert_eq!(ended["settlement"]["duration_sec"], 0.0, "nobody was heard of");
     assert_eq!(house.lease(&long)["state"], "active");
-    rigs[1].heartbeat(1000.0);
+    house.hear(&mut rigs[1]);
     house.pass_with(&mut rigs[1], 60);
     assert_eq!(house.stop(&long)["settlement"]["duration_sec"], 60.0);
 }

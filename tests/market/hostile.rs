@@ -44,24 +44,26 @@ fn fault_44_a_heartbeat_that_makes_no_sense_takes_nothing_down() {
     let house = House::open();
     let mut rig = house.rig("rig-1");
     rig.heartbeat(1234.0);
-    for beat in [
-        r#"{"worker_id":"rig-1","hashrate":"abc","active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":Infinity,"active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":NaN,"active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":1e999,"active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":1e300,"active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":-5,"active_gpus":1}"#,
-        r#"{"worker_id":"rig-1","hashrate":5,"active_gpus":"x"}"#,
-        r#"{"worker_id":"rig-1","hashrate":5,"active_gpus":-1}"#,
-        r#"{"worker_id":"rig-1","hashrate":5,"active_gpus":1.5}"#,
-        r#"{"worker_id":"rig-1","hashrate":{},"active_gpus":[]}"#,
-        r#"{"worker_id":"rig-1","hashrate":5,"prefix":7}"#,
-        r#"{"worker_id":"rig-1","hashrate":5"#,
-        r#"["worker_id","rig-1"]"#,
-        "null",
-        "",
-        "\u{0}\u{1}\u{2}",
+    let good = rig.beat(5.0).to_string();
+    for (field, value) in [
+        (r#""hashrate":5.0"#, r#""hashrate":"abc""#),
+        (r#""hashrate":5.0"#, r#""hashrate":Infinity"#),
+        (r#""hashrate":5.0"#, r#""hashrate":NaN"#),
+        (r#""hashrate":5.0"#, r#""hashrate":1e999"#),
+        (r#""hashrate":5.0"#, r#""hashrate":1e300"#),
+        (r#""hashrate":5.0"#, r#""hashrate":-5"#),
+        (r#""hashrate":5.0"#, r#""hashrate":{}"#),
+        (r#""active_gpus":1"#, r#""active_gpus":"x""#),
+        (r#""active_gpus":1"#, r#""active_gpus":-1"#),
+        (r#""active_gpus":1"#, r#""active_gpus":1.5"#),
+        (r#""active_gpus":1"#, r#""active_gpus":[]"#),
+        (r#""active_gpus":1"#, r#""active_gpus":1,"prefix":7"#),
     ] {
+        let beat = good.replace(field, value);
+        assert_ne!(beat, good);
+        rig.say_bytes("heartbeat", beat.as_bytes());
+    }
+    for beat in [&good[..good.len() - 1], r#"["worker_id","rig-1"]"#, "null", "", "\u{0}\u{1}\u{2}"] {
         rig.say_bytes("heartbeat", beat.as_bytes());
     }
     rig.say_bytes("heartbeat", &[0xff, 0xfe, 0x80]);
@@ -70,7 +72,7 @@ fn fault_44_a_heartbeat_that_makes_no_sense_takes_nothing_down() {
     rig.say("block", &json!({"worker_id": "rig-1"}));
     assert_eq!(house.worker("rig-1")["hashrate"], 1234.0);
     assert_listings_answer(&house);
-    rig.say("heartbeat", &json!({"worker_id": "rig-1", "hashrate": 5}));
+    rig.heartbeat(5.0);
     crate::support::await_until("a good heartbeat", || house.worker("rig-1")["hashrate"] == 5.0);
 }
 
@@ -118,8 +120,10 @@ fn fault_10_a_payload_that_names_another_worker_changes_neither() {
     description["eth_address"] = json!("0x1111111111222222222233333333334444444444");
     thief.say("register", &description);
     assert_eq!(thief.command("register_ack")["accepted"], false);
-    thief.say("heartbeat", &json!({"worker_id": "victim", "hashrate": 99}));
-    thief.say("status", &json!({"worker_id": "victim", "state": "offline"}));
+    let mut beat = thief.beat(99.0);
+    beat["worker_id"] = json!("victim");
+    thief.say("heartbeat", &beat);
+    thief.say("status", &json!({"worker_id": "victim", "state": "offline", "timestamp": 0}));
     let lease = house.rent("victim", 60);
     let key = crate::support::rig::key_of(lease["prefix"].as_str().unwrap(), 1);
     let mut block = thief.block_of(lease["lease_id"].as_str().unwrap(), &key, &thief.owner);
@@ -218,7 +222,11 @@ fn fault_55_a_worker_whose_id_is_html_does_not_get_in() {
     let house = House::open();
     for id in ["<img src=x onerror=alert(1)>", "a b", "\"quoted\"", "../../etc", "ä"] {
         let mut client = RawClient::connect(house.mqtt(), &Connect::new("stranger"));
-        let payload = json!({"worker_id": id, "eth_address": ""}).to_string();
+        let payload = json!({
+            "worker_id": id, "eth_address": "", "gpu_count": 0, "total_memory_gb": 0, "gpus": [],
+            "version": "2.0.0", "timestamp": 0,
+        })
+        .to_string();
         client.send(&publish(format!("xenminer/{id}/register").as_bytes(), payload.as_bytes(), 1, 9, false));
         // Closed, or taken for no worker's topic at all.
         while client.read().is_some_and(|packet| packet.first >> 4 != 4) {}
@@ -303,6 +311,9 @@ fn fault_54_errors_are_json_with_a_detail() {
     let wrong = house.api.send("DELETE", "/api/rent", None);
     assert_eq!(wrong.header("allow"), Some("POST"));
     assert_eq!(wrong.refused(405), "Method Not Allowed");
+    let read_only = house.api.send("PUT", "/api/workers", None);
+    assert_eq!((read_only.status, read_only.header("allow")), (405, Some("GET, HEAD")));
+    assert_eq!(house.api.send("HEAD", "/api/workers", None).status, 200);
     let slash = house.api.get("/api/workers/");
     assert_eq!((slash.status, slash.header("location")), (307, Some("/api/workers")));
     let login = house.api.post("/api/auth/login", &json!({"account_id": "nobody"}));
@@ -317,11 +328,11 @@ fn fault_40_a_subscriber_that_does_not_read_holds_nobody_up() {
     let mut deaf = RawClient::connect(house.mqtt(), &Connect::new("deaf"));
     assert_eq!(deaf.subscribe("xenminer/#", 1), Some(1));
     let mut rig = house.rig("rig-1");
-    let mut description = rig.description();
-    description["padding"] = json!("x".repeat(20_000));
+    let mut beat = rig.beat(5.0);
+    beat["padding"] = json!("x".repeat(20_000));
     let started = Instant::now();
     for _ in 0..400 {
-        rig.say("heartbeat", &description);
+        rig.say("heartbeat", &beat);
     }
     let lease = house.rent("rig-1", 60);
     assert_eq!(rig.command("assign_task")["lease_id"], lease["lease_id"]);

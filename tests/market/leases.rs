@@ -304,12 +304,12 @@ fn fault_33_a_state_that_is_none_changes_nothing() {
     let mut rig = house.rig("rig-1");
     house.await_state("rig-1", "AVAILABLE");
     for state in [json!(""), json!("DANCING"), json!("<img src=x>"), json!(7), json!(null)] {
-        rig.say("status", &json!({"worker_id": "rig-1", "state": state}));
+        rig.say("status", &json!({"worker_id": "rig-1", "state": state, "timestamp": 0}));
     }
     // What was said before the receipt of this has been dealt with.
     rig.say("block", &json!({"worker_id": "rig-1"}));
     assert_eq!(house.worker("rig-1")["state"], "AVAILABLE");
     // The real miner's farewell says `status` where everything else says `state`.
-    rig.say("status", &json!({"worker_id": "rig-1", "status": "offline"}));
+    rig.say("status", &json!({"worker_id": "rig-1", "status": "offline", "timestamp": 0}));
     house.await_state("rig-1", "offline");
 }

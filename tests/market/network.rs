@@ -95,7 +95,8 @@ fn messages_that_overtake_each_other_change_nothing_that_counts() {
         house.submit(&key, RENTER_ADDRESS).ok();
         let block = rig.block_of(&lease, &key, RENTER_ADDRESS).to_string();
         rig.publish("block", block.as_bytes());
-        let status = json!({"worker_id": "rig-1", "state": "MINING", "lease_id": lease}).to_string();
+        let status =
+            json!({"worker_id": "rig-1", "state": "MINING", "lease_id": lease, "timestamp": 0}).to_string();
         rig.publish("status", status.as_bytes());
     }
     await_some("four blocks", || (found(&house, &lease) == 4).then_some(()));
@@ -157,7 +158,8 @@ fn a_message_that_is_late_by_a_lease_changes_nothing() {
     let key = key_of(&prefix, 1);
     let block = rig.block_of(&lease, &key, RENTER_ADDRESS).to_string();
     rig.publish("block", block.as_bytes());
-    let status = json!({"worker_id": "rig-1", "state": "MINING", "lease_id": lease}).to_string();
+    let status =
+        json!({"worker_id": "rig-1", "state": "MINING", "lease_id": lease, "timestamp": 0}).to_string();
     rig.publish("status", status.as_bytes());
     house.pass(60);
     let settlement = house.stop(&lease)["settlement"].clone();

@@ -8,10 +8,10 @@ use crate::support::rig::{OWNER, Rig, key_of};
 
 /// A heartbeat that says what the worker mines, as the C++ miner's do.
 fn beat(rig: &mut Rig, prefix: &str) {
-    let beat = json!({
-        "worker_id": rig.id, "hashrate": 5.0, "active_gpus": 1, "address": OWNER, "prefix": prefix,
-        "block_pattern": "XEN11",
-    });
+    let mut beat = rig.beat(5.0);
+    beat["address"] = json!(OWNER);
+    beat["prefix"] = json!(prefix);
+    beat["block_pattern"] = json!("XEN11");
     rig.say("heartbeat", &beat);
 }
 

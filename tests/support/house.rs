@@ -117,13 +117,18 @@ impl House {
             let step = left.min(30);
             self.pass(step);
             left -= step;
-            rig.heartbeat(1000.0);
-            let now = self.clock.now().seconds();
-            await_some("the heartbeat", || {
-                let seen = self.worker(&rig.id)["last_heartbeat"].as_f64()?;
-                ((seen - now).abs() < 1e-3).then_some(())
-            });
+            self.hear(rig);
         }
+    }
+
+    /// A worker's heartbeat, arrived: its acknowledgement alone says only that it will.
+    pub fn hear(&self, rig: &mut Rig) {
+        rig.heartbeat(1000.0);
+        let now = self.clock.now().seconds();
+        await_some("the heartbeat", || {
+            let seen = self.worker(&rig.id)["last_heartbeat"].as_f64()?;
+            ((seen - now).abs() < 1e-3).then_some(())
+        });
     }
 
     /// What `GET /api/workers` says of a worker; null when it is not there.

@@ -88,12 +88,17 @@ impl Rig {
         self.state("AVAILABLE", None);
     }
 
-    /// A sign of life.
-    pub fn heartbeat(&mut self, hashrate: f64) {
-        let beat = json!({
+    /// What a heartbeat says.
+    pub fn beat(&self, hashrate: f64) -> Value {
+        json!({
             "worker_id": self.id, "hashrate": hashrate, "active_gpus": 1, "accepted_blocks": 0,
             "difficulty": 1727, "uptime_sec": 60, "timestamp": 0.0,
-        });
+        })
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&mut self, hashrate: f64) {
+        let beat = self.beat(hashrate);
         self.say("heartbeat", &beat);
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::{Value, json};
 use xenblocks::base::{Clock, Secret, thread};
-use xenblocks::broker::{self, Broker, Credentials, Identity, Inbound, Receipt};
+use xenblocks::broker::{self, Admission, Broker, Credentials, Identity, Inbound, Receipt};
 use xenblocks::pow::Difficulty;
 use xenblocks::protocol::{Channel, Topic};
 use xenblocks::worker::session::{Broker as Address, Login};
@@ -19,8 +19,8 @@ const PREFIX: &str = "a1b2c3d4e5f60718";
 struct OneWorker;
 
 impl Credentials for OneWorker {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
-        (user == WORKER && password == TOKEN).then(|| Identity::Worker(WORKER.parse().unwrap()))
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
+        (user == WORKER && password == TOKEN).then(|| Identity::Worker(WORKER.parse().unwrap()).into())
     }
 }
 

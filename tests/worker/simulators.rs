@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 use xenblocks::base::{Clock, Secret, Timestamp, WorkerId, thread};
-use xenblocks::broker::{self as platform, Credentials, Identity, Inbound};
+use xenblocks::broker::{self as platform, Admission, Credentials, Identity, Inbound};
 use xenblocks::protocol::Channel;
 use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
@@ -13,6 +13,7 @@ use xenblocks::worker::session::Broker as Address;
 use crate::broker::{Broker, Seen};
 use crate::rpc::Rpc;
 
+const OWNER: &str = "0x24691E54aFafe2416a8252097C9Ca67557271475";
 const RENTER: &str = "0xaabbccddee1234567890abcdef1234567890abcd";
 const PREFIX: &str = "a1b2c3d4e5f60718";
 
@@ -131,7 +132,8 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
         workers: 20,
         broker: address(&broker),
         block_interval: Duration::from_millis(500),
-        owner: "0x24691E54aFafe2416a8252097C9Ca67557271475".parse().unwrap(),
+        owner: OWNER.parse().unwrap(),
+        api_port: None,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
         tokens: HashMap::new(),
         seed: Some(5),
@@ -158,7 +160,7 @@ fn a_fleet_mines_for_its_owner_and_is_rented_like_any_worker() {
             }
             let block = broker.next_on("block");
             assert_eq!(block["lease_id"], "");
-            assert_eq!(block["account"], "0x24691E54aFafe2416a8252097C9Ca67557271475");
+            assert_eq!(block["account"], OWNER);
             broker.send("fleet-worker-007", "task", &assign("lease-7", 60));
             let leased = broker.until("a leased block", |_, seen| {
                 seen.on("block").filter(|block| block["lease_id"] == "lease-7").cloned()
@@ -181,6 +183,7 @@ fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
         broker: address(&broker),
         block_interval: Duration::from_secs(1_000_000),
         owner: RENTER.parse().unwrap(),
+        api_port: None,
         heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
         tokens: HashMap::new(),
         seed: Some(7),
@@ -225,6 +228,38 @@ fn a_fleets_workers_go_offline_with_a_goodbye_and_come_back_registered() {
 }
 
 #[test]
+fn a_fleets_own_and_leased_blocks_go_to_the_chain_too_when_it_has_a_port() {
+    let (broker, rpc) = (Broker::start(), Rpc::start());
+    let config = fleet::Config {
+        workers: 1,
+        broker: address(&broker),
+        block_interval: Duration::from_millis(50),
+        owner: OWNER.parse().unwrap(),
+        api_port: Some(rpc.port()),
+        heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
+        tokens: HashMap::new(),
+        seed: Some(6),
+    };
+    beside(
+        |stop| fleet::run(config, Clock::system(), stop),
+        || {
+            let worker = broker.accept_next();
+            let own = broker.next_on("block");
+            assert_eq!(rpc.submitted(own["key"].as_str().unwrap())["account"], OWNER);
+            broker.send(&worker, "task", &assign("lease-1", 0));
+            let leased = broker.until("a leased block", |_, seen| {
+                seen.on("block").filter(|block| block["lease_id"] == "lease-1").cloned()
+            });
+            let submitted = rpc.submitted(leased["key"].as_str().unwrap());
+            assert_eq!(
+                (&submitted["hash_to_verify"], &submitted["account"]),
+                (&leased["hash"], &json!(RENTER))
+            );
+        },
+    );
+}
+
+#[test]
 fn simulated_blocks_go_to_the_chain_before_the_platform_when_it_has_a_port() {
     let (broker, rpc) = (Broker::start(), Rpc::start());
     let config = leases::Config {
@@ -262,8 +297,8 @@ fn token(worker: &str) -> String {
 }
 
 impl Credentials for Backwards {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
-        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()))
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
+        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()).into())
     }
 }
 
@@ -309,6 +344,7 @@ fn a_fleet_logs_in_worker_by_worker_and_does_not_start_without_a_token() {
             broker,
             block_interval: Duration::from_secs(1000),
             owner: RENTER.parse().unwrap(),
+            api_port: None,
             heartbeat_interval: fleet::HEARTBEAT_INTERVAL,
             tokens,
             seed: Some(3),

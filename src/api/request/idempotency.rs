@@ -87,7 +87,12 @@ struct Entry {
 
 impl Entry {
     fn of(call: &Call<'_>) -> Result<Option<Self>, ApiError> {
-        let Some(key) = call.request.header(HEADER) else { return Ok(None) };
+        let mut keys = call.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case(HEADER));
+        let Some((_, key)) = keys.next() else { return Ok(None) };
+        if keys.next().is_some() {
+            // Which of them the client will repeat is not ours to guess.
+            return Err(ApiError::new(400, format!("{HEADER} must be given once")));
+        }
         if !is_key(key) {
             return Err(ApiError::new(
                 400,

@@ -142,6 +142,9 @@ impl Router {
                 return Ok(Found { route, parameters: parameters(pattern, &segments) });
             }
             allowed.push(route.method.as_str());
+            if route.method == Method::Get {
+                allowed.push("HEAD");
+            }
         }
         allowed.sort_unstable();
         allowed.dedup();

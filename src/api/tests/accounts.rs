@@ -52,10 +52,15 @@ fn money_comes_in_and_goes_out_and_the_ledger_says_so() {
     for (amount, detail) in [
         (json!(1), "Insufficient balance: have 0.2500, need 1.0000"),
         (json!(0), "Withdraw amount must be positive"),
-        (json!(1e10), "amount must lie between -1000000000 and 1000000000"),
+        (json!(1e10), "amount must lie between 0 and 1000000000"),
     ] {
         let got = house.post_as(&key, WITHDRAW, &json!({ "amount": amount }));
         assert_eq!((got.status, got.detail().as_str()), (400, detail));
+    }
+    for key in ["a", "b"] {
+        let twice = [("Idempotency-Key", "a"), ("idempotency-key", key)];
+        let twice = house.send("POST", DEPOSIT, &twice, r#"{"amount": 1}"#);
+        assert_eq!((twice.status, twice.detail().as_str()), (400, "Idempotency-Key must be given once"));
     }
     let negative = house.post("/api/accounts/nobody/deposit", &json!({ "amount": -1 }));
     assert_eq!((negative.status, negative.detail().as_str()), (400, "Deposit amount must be positive"));

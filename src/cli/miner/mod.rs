@@ -55,6 +55,8 @@ pub(super) fn run(arguments: Arguments) -> Result<(), CliError> {
     };
     let board = Board::default();
     let config = options.config(board.clone())?;
+    // Before anything is opened or written.
+    config.check()?;
     if let Some(path) = file.filter(|_| save_config) {
         options.save(&path)?;
         log::info!("options written to {}", path.display());

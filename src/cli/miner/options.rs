@@ -32,7 +32,8 @@ pub(super) struct Options {
     custom_name: Option<String>,
 
     /// The chain's RPC, which takes the blocks and says the difficulty: `http://xenblocks.io`, or a
-    /// marketplace's simulated one, `http://localhost:8080`. Without, blocks go to the platform alone.
+    /// marketplace's simulated one, `http://localhost:8080`. Without, blocks go to the platform alone, and
+    /// --difficulty is needed.
     #[arg(long, env = "XENBLOCKS_RPC_LINK", value_name = "URL", help_heading = "Where")]
     rpc_link: Option<String>,
     /// The marketplace's broker, `tcp://HOST:PORT`; instead of host and port.
@@ -73,7 +74,7 @@ pub(super) struct Options {
     #[arg(long, env = "XENBLOCKS_DEV_FEE", value_name = "0", value_parser = checked_fee, help_heading = "With what")]
     dev_fee: Option<u32>,
 
-    /// Memory of one hash in KiB, instead of the RPC's difficulty.
+    /// Memory of one hash in KiB, instead of the RPC's difficulty; needed without --rpc-link.
     #[arg(long, env = "XENBLOCKS_DIFFICULTY", value_name = "KIB", value_parser = checked_kib, help_heading = "For tests")]
     difficulty: Option<u32>,
     /// What makes a hash a block, beside XUNI and a digit; XEN11 without.
@@ -121,7 +122,8 @@ impl Options {
         let text = std::fs::read_to_string(path).map_err(|error| said(path, error))?;
         let mut table: toml::Table = toml::from_str(&text).map_err(|error| said(path, error))?;
         // Alone, so that an error is the file's.
-        table.clone().try_into::<Options>().map_err(|error| said(path, error))?;
+        let file: Options = table.clone().try_into().map_err(|error| said(path, error))?;
+        file.check().map_err(|(option, problem)| said(path, format!("{option}: {problem}")))?;
         table.extend(self.table());
         table.try_into().map_err(|error| said(path, error))
     }
@@ -141,6 +143,27 @@ impl Options {
         written.and_then(|()| std::fs::rename(&fresh, path)).map_err(|error| said(path, error))
     }
 
+    /// Holds what a file says to what flags are held to; an error is the option's name and what is wrong.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        fn held<T, U>(
+            option: &'static str,
+            value: Option<&T>,
+            check: impl Fn(&T) -> Result<U, String>,
+        ) -> Result<(), (&'static str, String)> {
+            value.map_or(Ok(()), |value| check(value).map(drop).map_err(|problem| (option, problem)))
+        }
+        let kib = |kib: &u32| checked_kib(&kib.to_string());
+        held("miner-addr", self.miner_addr.as_ref(), |text| checked_address(text))?;
+        held("worker-id", self.worker_id.as_ref(), |text| checked::<WorkerId>(text))?;
+        held("mqtt-broker", self.mqtt_broker.as_ref(), |text| checked_broker(text))?;
+        held("device", self.device.as_ref(), |text| checked_devices(text))?;
+        held("threads", self.threads.as_ref(), |threads| checked_threads(*threads))?;
+        held("dev-fee", self.dev_fee.as_ref(), |fee| checked_fee(&fee.to_string()))?;
+        held("difficulty", self.difficulty.as_ref(), kib)?;
+        held("block-marker", self.block_marker.as_ref(), |text| checked::<Marker>(text))?;
+        held("test-fixed-diff", self.test_fixed_diff.as_ref(), kib)
+    }
+
     fn table(&self) -> toml::Table {
         toml::Table::try_from(self).expect("texts and numbers are TOML")
     }
@@ -156,10 +179,6 @@ impl Options {
                 return Err(wrong("miner-addr", "it is needed: your address, 0x and 40 digits"));
             }
         };
-        if let Some(fee) = self.dev_fee {
-            // A file's value has not been through the flags' parser.
-            checked_fee(&fee.to_string()).map_err(|error| wrong("dev-fee", error))?;
-        }
         let kib = self.test_fixed_diff.or(self.difficulty);
         let alone = is_test || self.solo == Some(true);
         Ok(Config {
@@ -199,9 +218,7 @@ impl Options {
 
     fn broker(&self, worker: &WorkerId) -> Result<Broker, CliError> {
         let (host, port) = match &self.mqtt_broker {
-            Some(url) => {
-                parse_broker(url).ok_or_else(|| wrong("mqtt-broker", "it has the form tcp://HOST:PORT"))?
-            }
+            Some(url) => checked_broker(url).map_err(|error| wrong("mqtt-broker", error))?,
             None => {
                 (self.mqtt_host.clone().unwrap_or_else(|| "localhost".into()), self.mqtt_port.unwrap_or(1883))
             }
@@ -220,9 +237,7 @@ impl Options {
         }
         let cores = || std::thread::available_parallelism().map(std::num::NonZero::get);
         let threads = self.threads.map_or_else(cores, Ok)?;
-        if !(1..=THREADS_MAX).contains(&threads) {
-            return Err(wrong("threads", format!("between 1 and {THREADS_MAX}")));
-        }
+        let threads = checked_threads(threads).map_err(|error| wrong("threads", error))?;
         let devices = self.device.as_deref().map(parse_devices).transpose();
         let devices = devices.map_err(|error| wrong("device", error))?;
         Ok(match (self.backend.unwrap_or(Backend::Auto), devices) {
@@ -252,6 +267,15 @@ fn checked<T: FromStr<Err: Display>>(text: &str) -> Result<String, String> {
 
 fn checked_kib(text: &str) -> Result<u32, String> {
     text.parse::<Difficulty>().map(Difficulty::kib).map_err(|error| error.to_string())
+}
+
+fn checked_threads(threads: usize) -> Result<usize, String> {
+    let fits = (1..=THREADS_MAX).contains(&threads);
+    fits.then_some(threads).ok_or_else(|| format!("between 1 and {THREADS_MAX}"))
+}
+
+fn checked_broker(url: &str) -> Result<(String, u16), String> {
+    parse_broker(url).ok_or_else(|| "it has the form tcp://HOST:PORT".to_owned())
 }
 
 fn checked_fee(text: &str) -> Result<u32, String> {
@@ -339,6 +363,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_in_a_file_names_the_file_and_the_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("worker.toml");
+        for (text, says) in [
+            ("miner-addr = \"0x12\"", "worker.toml: miner-addr: an address is 0x"),
+            ("worker-id = \"a b\"", "worker.toml: worker-id: an id has"),
+            ("mqtt-broker = \"http://a/b\"", "worker.toml: mqtt-broker: it has the form"),
+            ("device = \"all\"", "worker.toml: device: "),
+            ("threads = 0", "worker.toml: threads: between 1 and"),
+            ("dev-fee = 3", "worker.toml: dev-fee: this miner takes no fee"),
+            ("difficulty = 0", "worker.toml: difficulty: "),
+            ("block-marker = \"\"", "worker.toml: block-marker: "),
+            ("test-fixed-diff = 0", "worker.toml: test-fixed-diff: "),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Options::default().over(&path).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn a_mistyped_address_is_noticed() {
         assert!(parse_address(OWNER).is_ok() && parse_address(&OWNER.to_lowercase()).is_ok());
         assert!(parse_address("0x24691e54aFafe2416a8252097C9Ca67557271475").unwrap_err().contains("EIP-55"));
@@ -350,8 +395,6 @@ mod tests {
         let owner = || Options { miner_addr: Some(OWNER.into()), solo: Some(true), ..Options::default() };
         let same = Options { batch_size: Some(4096), dev_fee: Some(0), ..owner() };
         assert!(same.config(Board::default()).is_ok());
-        let error = Options { dev_fee: Some(5), ..owner() }.config(Board::default()).unwrap_err();
-        assert_eq!(error.to_string(), "--dev-fee: this miner takes no fee; say 0 or leave it out");
         assert!(checked_fee("0").is_ok() && checked_fee("10").is_err() && checked_fee("x").is_err());
     }
 
