@@ -319,7 +319,7 @@ fn issue_token(api: &Api, call: &Call<'_>) -> Answer {
         Ok((token, has_voided))
     })?;
     if has_voided {
-        api.link.disconnect(&worker_id);
+        api.link.disconnect(&worker_id, None);
     }
     json(&Issued { worker_id, token: token.expose().to_owned() })
 }
@@ -333,7 +333,7 @@ fn revoke_token(api: &Api, call: &Call<'_>) -> Answer {
         hold_to_own(scope, &actor, &worker)?;
         if worker_tokens::revoke(scope, &worker, token_id, now)? { Ok(()) } else { Err(unknown()) }
     })?;
-    api.link.disconnect(&id);
+    api.link.disconnect(&id, Some(token_id));
     json(&RevokedToken { token_id, revoked: true })
 }
 

@@ -183,14 +183,13 @@ impl Stop {
         let interrupted = rules::interrupted_until(lease, live.as_ref(), until);
         let billed = (elapsed - interrupted).max(0);
         let cost = settlement::cost(lease.price_per_min, billed).min(lease.hold);
-        let (_, fee) = settlement::split(cost);
-        let (total_cost, platform_fee) = (cost.shown(), fee.shown());
+        let (provider_payment, platform_fee) = settlement::split(cost);
         Stop {
             elapsed_sec: seconds(elapsed),
             interrupted_sec: seconds(interrupted),
             billed_sec: seconds(billed),
-            total_cost,
-            provider_payment: total_cost - platform_fee,
+            total_cost: cost,
+            provider_payment,
             platform_fee,
             held: lease.hold,
             refund: lease.hold - cost,

@@ -7,10 +7,12 @@ use super::request::router::{Method, Parameter, Route};
 use super::views::privacy::Viewer;
 use super::views::{BlockView, LeaseView, SettlementView, Slice};
 use super::{Access, Answer, Api, ApiError, Call, KeyScope, json};
+use crate::base::Amount;
 use crate::base::ids::ID_LENGTH_MAX;
 use crate::base::limits::LIST_ROWS_MAX;
-use crate::market;
-use crate::store::leases::{self, LeaseState};
+use crate::market::{self, settlement};
+use crate::store::leases::{self, Lease, LeaseState};
+use crate::store::settlements::Settlement;
 use crate::store::{blocks, settlements, workers};
 
 /// Rows of a list when nobody says how many (contract: rest.md).
@@ -52,7 +54,7 @@ pub(super) const ROUTES: &[Route] = &[
         None,
         "One lease, with its blocks and its settlement when there are any",
         &[],
-        "The lease",
+        "The lease; of a settled one also `paid`: total_cost, provider_payment, platform_fee, held, refund, each to the millionth",
         one,
     ),
     Route {
@@ -116,6 +118,33 @@ struct Detailed {
     blocks: Vec<BlockView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settlement: Option<SettlementView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid: Option<Paid>,
+}
+
+/// The money of a settlement to the millionth, as the ledger has it.
+#[derive(Serialize)]
+struct Paid {
+    total_cost: Amount,
+    provider_payment: Amount,
+    platform_fee: Amount,
+    /// What was held for the whole of it.
+    held: Amount,
+    /// What of that came back.
+    refund: Amount,
+}
+
+impl Paid {
+    fn of(lease: &Lease, settled: &Settlement) -> Self {
+        let held = settlement::hold(lease.price_per_min, lease.duration_sec);
+        Paid {
+            total_cost: settled.total_cost,
+            provider_payment: settled.provider_payment,
+            platform_fee: settled.platform_fee,
+            held,
+            refund: held - settled.total_cost,
+        }
+    }
 }
 
 fn one(api: &Api, call: &Call<'_>) -> Answer {
@@ -126,12 +155,14 @@ fn one(api: &Api, call: &Call<'_>) -> Answer {
         let shown = viewer.sees_lease(connection, &lease)?;
         // Who sees a lease sees its blocks. There may be more of them: GET /api/blocks pages.
         let found = blocks::of_lease(connection, &id, LIST_ROWS_MAX, 0)?;
-        let settlement = settlements::of_lease(connection, &id)?;
+        let settled = settlements::of_lease(connection, &id)?;
         let live = api.fleet.get(&lease.worker_id);
+        let paid = settled.as_ref().map(|settled| Paid::of(&lease, settled));
         Ok(Detailed {
             lease: LeaseView::new(&lease, live.as_ref(), call.now, shown),
             blocks: found.iter().map(|block| BlockView::new(block, shown)).collect(),
-            settlement: settlement.map(|settlement| SettlementView::new(settlement, shown)),
+            settlement: settled.map(|settled| SettlementView::new(settled, shown)),
+            paid,
         })
     })?;
     json(&detailed)

@@ -48,6 +48,7 @@ pub use request::call::Call;
 pub use request::error::ApiError;
 pub use request::router::{Method, Parameter, Route};
 pub use state::State;
+pub use system::SERVICE;
 
 use crate::auth::{Auth, KeyScope};
 use crate::base::{Clock, Timestamp, WorkerId};
@@ -75,8 +76,8 @@ pub trait WorkerLink: Send + Sync {
     fn is_up(&self) -> bool;
     /// Whether a client acts for this worker now.
     fn is_connected(&self, worker: &WorkerId) -> bool;
-    /// Ends the connections that logged in as this worker, whose token is no longer good.
-    fn disconnect(&self, worker: &WorkerId);
+    /// Ends the connections that logged in as this worker, all or those that came in with one token.
+    fn disconnect(&self, worker: &WorkerId, token: Option<i64>);
     /// Sends on the worker's `control` topic.
     fn control(&self, worker: &WorkerId, control: &Control);
 }

@@ -15,6 +15,8 @@ use crate::http;
 use crate::store::counters::{self, Counter};
 use crate::store::leases;
 
+/// What the platform calls itself, on `/`.
+pub const SERVICE: &str = "XenBlocks Platform";
 /// This release.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -71,7 +73,7 @@ fn root(api: &Api, call: &Call<'_>) -> Answer {
         return Ok(page);
     }
     let banner = super::json(&Banner {
-        service: "XenBlocks Platform",
+        service: SERVICE,
         mqtt_port: api.mqtt_port,
         api_port: api.api_port,
         connected_workers: api.link.client_count(),

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::KeyScope;
+use super::siwe::TimeError;
 use crate::base::limits::WORKER_TOKENS_MAX;
 use crate::store::StoreError;
 
@@ -18,9 +19,12 @@ pub enum AuthError {
     /// 401: a bearer token that is not ours, broken or expired.
     #[error("Invalid or expired token")]
     Token,
-    /// 401: whatever is wrong with a sign-in; which of its parts is told to nobody.
+    /// 401: whatever else is wrong with a sign-in; which of its parts is told to nobody.
     #[error("Invalid signature or expired nonce")]
     Signature,
+    /// 401: a sign-in message that does not hold now.
+    #[error(transparent)]
+    MessageTime(#[from] TimeError),
     /// 401: a route for wallets, and no wallet's token.
     #[error("Wallet authentication required")]
     WalletRequired,

@@ -143,11 +143,11 @@ impl Auth {
                 let parsed = SignInMessage::parse(text).map_err(|_| AuthError::Signature)?;
                 let is_ours = parsed.address == *address
                     && parsed.nonce == nonce
-                    && parsed.is_valid_at(now)
                     && domain.is_none_or(|domain| parsed.domain.eq_ignore_ascii_case(domain));
                 if !is_ours {
                     return Err(AuthError::Signature);
                 }
+                parsed.check_time(now)?;
                 text.to_owned()
             }
         };

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::{eth, rfc3339, uri};
+use crate::base::limits::SIGN_IN_CLOCK_AHEAD_MAX;
 use crate::base::{EthAddress, Timestamp};
 
 /// A sign-in message. Times are parsed, texts are as they stand in it.
@@ -38,6 +39,29 @@ pub struct SignInMessage<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not an EIP-4361 message: its {0} is missing or malformed")]
 pub struct MessageError(&'static str);
+
+/// Why a message does not hold now. Most often a clock is wrong, which only its owner can mend: so it is told.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum TimeError {
+    /// Issued later than now.
+    #[error(
+        "The sign-in message was issued {0} s ahead of this server's clock: set your machine's clock (let it follow \
+         the network's time) and sign in again"
+    )]
+    Ahead(i64),
+    /// Before its beginning.
+    #[error(
+        "The sign-in message holds only in {0} s by this server's clock (Not Before): sign in again then, or set your \
+         machine's clock"
+    )]
+    Early(i64),
+    /// At its end or later.
+    #[error(
+        "The sign-in message ended {0} s ago by this server's clock (Expiration Time): sign in again, and set your \
+         machine's clock if that does not help"
+    )]
+    Over(i64),
+}
 
 const NONCE_LENGTH_MIN: usize = 8;
 
@@ -79,11 +103,25 @@ impl<'a> SignInMessage<'a> {
         })
     }
 
-    /// Whether the message has begun and not ended at `now`.
-    pub fn is_valid_at(&self, now: Timestamp) -> bool {
-        self.not_before.is_none_or(|beginning| now >= beginning)
-            && self.expiration_time.is_none_or(|end| now < end)
+    /// Refuses a message that has not begun at `now`, or has ended, or was made later: by a clock that is
+    /// further ahead than clocks are.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), TimeError> {
+        if self.issued_at > now.plus(SIGN_IN_CLOCK_AHEAD_MAX) {
+            return Err(TimeError::Ahead(seconds(now, self.issued_at)));
+        }
+        if let Some(beginning) = self.not_before.filter(|beginning| *beginning > now) {
+            return Err(TimeError::Early(seconds(now, beginning)));
+        }
+        if let Some(end) = self.expiration_time.filter(|end| *end <= now) {
+            return Err(TimeError::Over(seconds(end, now)));
+        }
+        Ok(())
     }
+}
+
+/// From `start` to `end`, begun ones counted.
+fn seconds(start: Timestamp, end: Timestamp) -> i64 {
+    end.micros().saturating_sub(start.micros()).div_euclid(1_000_000).saturating_add(1)
 }
 
 struct Lines<'a>(std::iter::Peekable<std::str::Split<'a, char>>);
@@ -282,10 +320,27 @@ mod tests {
         let message = SignInMessage::parse(FULL).unwrap();
         let (beginning, end) = (message.not_before.unwrap(), message.expiration_time.unwrap());
         let micro = std::time::Duration::from_micros(1);
-        assert!(!message.is_valid_at(beginning.minus(micro)));
-        assert!(message.is_valid_at(beginning));
-        assert!(message.is_valid_at(end.minus(micro)));
-        assert!(!message.is_valid_at(end));
+        let issued_later = SignInMessage { issued_at: beginning, ..message.clone() };
+        assert_eq!(issued_later.check_time(beginning.minus(micro)), Err(TimeError::Early(1)));
+        assert_eq!(issued_later.check_time(beginning), Ok(()));
+        assert_eq!(message.check_time(end.minus(micro)), Ok(()));
+        assert_eq!(message.check_time(end), Err(TimeError::Over(1)));
+        assert_eq!(
+            message.check_time(end.plus(std::time::Duration::from_secs(90))),
+            Err(TimeError::Over(91))
+        );
+    }
+
+    #[test]
+    fn a_message_from_the_future_is_refused_beyond_what_clocks_differ_by() {
+        let message = SignInMessage::parse(SHORT).unwrap();
+        let at_most = message.issued_at.minus(SIGN_IN_CLOCK_AHEAD_MAX);
+        assert_eq!(message.check_time(at_most), Ok(()));
+        let micro = std::time::Duration::from_micros(1);
+        assert_eq!(message.check_time(at_most.minus(micro)), Err(TimeError::Ahead(61)));
+        let hour = message.issued_at.minus(std::time::Duration::from_secs(3600));
+        let said = message.check_time(hour).unwrap_err().to_string();
+        assert!(said.contains("3601 s ahead") && said.contains("set your machine's clock"), "{said}");
     }
 
     proptest! {

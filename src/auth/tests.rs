@@ -200,8 +200,18 @@ fn a_sign_in_message_is_checked_in_all_its_parts() {
     assert!(is_refused(attempt(&good, Some("market.example:8080"))));
     assert!(is_refused(attempt(&siwe(&other, &nonce, ""), None)), "for another address");
     assert!(is_refused(attempt(&siwe(&wallet, &foreign_nonce, ""), None)), "with another nonce");
-    assert!(is_refused(attempt(&siwe(&wallet, &nonce, "\nExpiration Time: 2026-09-21T14:13:20Z"), None)));
-    assert!(is_refused(attempt(&siwe(&wallet, &nonce, "\nNot Before: 2026-09-21T14:13:21Z"), None)));
+    let ahead = good.replace("Issued At: 2026-09-21T14:13:20Z", "Issued At: 2026-09-21T14:14:21Z");
+    for (message, says) in [
+        (siwe(&wallet, &nonce, "\nExpiration Time: 2026-09-21T14:13:20Z"), "ended 1 s ago"),
+        (siwe(&wallet, &nonce, "\nNot Before: 2026-09-21T14:13:21Z"), "holds only in"),
+        (ahead, "ahead of this server's clock: set your machine's clock"),
+    ] {
+        let refused = attempt(&message, None).unwrap_err();
+        assert!(
+            matches!(refused, AuthError::MessageTime(_)) && refused.to_string().contains(says),
+            "{refused}"
+        );
+    }
     assert!(is_refused(attempt(&plain_message(&nonce), None)), "the plain text is no such message");
     let long = format!("\nResources:{}", "\n- https://market.example/".repeat(400));
     assert!(is_refused(attempt(&siwe(&wallet, &nonce, &long), None)), "too long");

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::digest::{CREDENTIAL_BYTES, digest};
 use super::{AuthError, SecretFileError, secret_file};
@@ -54,18 +54,21 @@ pub fn issue(
     Ok(token)
 }
 
-/// Whether `token` is one of `worker`'s; the time taken does not depend on how nearly it is.
-pub fn check(conn: &Connection, worker: &WorkerId, token: &str) -> Result<bool, AuthError> {
+/// The number of `token` if it is one of `worker`'s; the time taken does not depend on how nearly it is.
+pub fn check(conn: &Connection, worker: &WorkerId, token: &str) -> Result<Option<i64>, AuthError> {
     let candidate = digest(token);
-    let mut query =
-        conn.prepare_cached("SELECT digest FROM worker_tokens WHERE worker_id = ?1 AND revoked_at IS NULL")?;
+    let mut query = conn.prepare_cached(
+        "SELECT digest, token_id FROM worker_tokens WHERE worker_id = ?1 AND revoked_at IS NULL",
+    )?;
     let mut rows = query.query([worker.as_str()])?;
-    let mut is_known = Choice::from(0);
+    let (mut is_known, mut token_id) = (Choice::from(0), 0);
     while let Some(row) = rows.next()? {
         let known: [u8; 32] = row.get(0)?;
-        is_known |= known.ct_eq(&candidate);
+        let is_this = known.ct_eq(&candidate);
+        token_id.conditional_assign(&row.get(1)?, is_this);
+        is_known |= is_this;
     }
-    Ok(is_known.into())
+    Ok(bool::from(is_known).then_some(token_id))
 }
 
 /// The tokens of `worker`, newest first, the revoked ones too; at most 8.
@@ -166,24 +169,27 @@ mod tests {
         let conn: &Connection = database.connection();
         let (rig, other): (WorkerId, WorkerId) = ("rig".parse().unwrap(), "other".parse().unwrap());
         let owner: AccountId = "wallet-0x24691e54".parse().unwrap();
-        assert!(!check(conn, &rig, "").unwrap());
+        let check = |worker, token: &str| check(conn, worker, token).unwrap();
+        assert_eq!(check(&rig, ""), None);
 
         let first = issue(conn, &rig, Some(&owner), NOW).unwrap();
         let second = issue(conn, &rig, None, NOW).unwrap();
         assert_eq!(first.expose().len(), 32);
         for token in [&first, &second] {
-            assert!(check(conn, &rig, token.expose()).unwrap());
-            assert!(!check(conn, &other, token.expose()).unwrap());
-            assert!(!check(conn, &rig, &token.expose()[1..]).unwrap());
+            assert!(check(&rig, token.expose()).is_some());
+            assert_eq!(check(&other, token.expose()), None);
+            assert_eq!(check(&rig, &token.expose()[1..]), None);
         }
         let rows = list(conn, &rig).unwrap();
         let issuers: Vec<&str> = rows.iter().map(|row| row.issued_by.as_str()).collect();
         assert_eq!(issuers, ["_admin", "wallet-0x24691e54"]);
+        assert_eq!(check(&rig, first.expose()), Some(rows[1].token_id));
+        assert_eq!(check(&rig, second.expose()), Some(rows[0].token_id));
 
         assert!(!revoke(conn, &other, rows[1].token_id, NOW).unwrap());
         assert!(revoke(conn, &rig, rows[1].token_id, NOW).unwrap());
-        assert!(!check(conn, &rig, first.expose()).unwrap());
-        assert!(check(conn, &rig, second.expose()).unwrap());
+        assert_eq!(check(&rig, first.expose()), None);
+        assert!(check(&rig, second.expose()).is_some());
         assert_eq!(list(conn, &rig).unwrap()[1].revoked_at, Some(NOW));
     }
 
@@ -195,11 +201,12 @@ mod tests {
         let rig: WorkerId = "rig".parse().unwrap();
         let tokens: Vec<Secret> = (0..8).map(|_| issue(conn, &rig, None, NOW).unwrap()).collect();
         assert!(matches!(issue(conn, &rig, None, NOW), Err(AuthError::TooManyTokens)));
-        assert!(tokens.iter().all(|token| check(conn, &rig, token.expose()).unwrap()), "none is forgotten");
+        let is_good = |token: &Secret| check(conn, &rig, token.expose()).unwrap().is_some();
+        assert!(tokens.iter().all(is_good), "none is forgotten");
         let oldest = list(conn, &rig).unwrap()[7].token_id;
         assert!(revoke(conn, &rig, oldest, NOW).unwrap());
         let ninth = issue(conn, &rig, None, NOW).unwrap();
         assert_eq!(list(conn, &rig).unwrap().len(), 8, "the revoked one is");
-        assert!(check(conn, &rig, ninth.expose()).unwrap());
+        assert!(is_good(&ninth));
     }
 }

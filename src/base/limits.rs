@@ -263,6 +263,9 @@ pub const RPC_BLOCKS_BYTES_MAX: u64 = 1024 * 1024;
 pub const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// Nonces remembered as used: 333 sign-ins a second for a nonce's lifetime, 4 MiB.
 pub const NONCES_USED_MAX: usize = 100_000;
+/// How far ahead of ours the clock may be that dated a sign-in message: a clock that follows the network's
+/// is off by milliseconds, one set by hand by less than this.
+pub const SIGN_IN_CLOCK_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// A sign-in message (EIP-4361): ours has 300 bytes, one with many resources a few thousand.
 pub const SIGN_IN_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// A session token lives this long (contract: rest.md).

@@ -240,8 +240,8 @@ fn admit(
         refused(Kind::Id, "not a client id: 1 to 160 visible ASCII characters");
         return Err(BAD_CLIENT_ID);
     }
-    let identity = match &shared.credentials {
-        None => Identity::Anyone,
+    let admission = match &shared.credentials {
+        None => Identity::Anyone.into(),
         Some(credentials) => {
             let known = login.as_ref().map(|login| credentials.check(&login.username, &login.password));
             known.flatten().ok_or_else(|| {
@@ -251,7 +251,7 @@ fn admit(
         }
     };
     if let Some(will) = &will {
-        rules::publish_route(&identity, &will.topic).map_err(|why| {
+        rules::publish_route(&admission.identity, &will.topic).map_err(|why| {
             refused(Kind::Publish, &format!("its will on {}: {why}", Shown(&will.topic)));
             NOT_AUTHORISED
         })?;
@@ -262,7 +262,7 @@ fn admit(
         retain: will.retain,
         is_qos_0: will.qos == QoS::AtMostOnce,
     });
-    let (client, old) = shared.registry.connect(&id, identity, will).map_err(|denied| match denied {
+    let (client, old) = shared.registry.connect(&id, admission, will).map_err(|denied| match denied {
         Denied::Full => UNAVAILABLE,
         Denied::Taken => {
             refused(Kind::Id, "the client id is in use by another login");

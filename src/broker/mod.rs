@@ -79,10 +79,26 @@ pub enum Identity {
     Administrator,
 }
 
+/// A client that is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// Who it is.
+    pub identity: Identity,
+    /// The number of the token that it came in with, where there was one: when that is revoked, its
+    /// connection ends.
+    pub token: Option<i64>,
+}
+
+impl From<Identity> for Admission {
+    fn from(identity: Identity) -> Self {
+        Admission { identity, token: None }
+    }
+}
+
 /// Who knows the credentials of the closed mode.
 pub trait Credentials: Send + Sync {
-    /// Who a login is; `None` refuses it. Called on the broker's thread: it must answer at once.
-    fn check(&self, user: &str, password: &str) -> Option<Identity>;
+    /// Whom a login lets in; `None` refuses it. Called on the broker's thread: it must answer at once.
+    fn check(&self, user: &str, password: &str) -> Option<Admission>;
 }
 
 /// What the gate hands to `ingest`, in the order in which it happened.

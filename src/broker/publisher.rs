@@ -40,9 +40,10 @@ impl Publisher {
         self.send(Packet::Publish(message, None));
     }
 
-    /// Ends the connections that logged in as `worker`; whoever has a valid token may come again.
-    pub fn disconnect(&self, clients: &Clients, worker: &WorkerId) {
-        for group in clients.evict(worker) {
+    /// Ends the connections that logged in as `worker`, all or those that came in with one token; whoever
+    /// has a valid token may come again.
+    pub fn disconnect(&self, clients: &Clients, worker: &WorkerId, token: Option<i64>) {
+        for group in clients.evict(worker, token) {
             self.wake(group);
         }
     }

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use rumqttd::protocol::Publish;
 
-use super::Identity;
 use super::outgoing::marked_qos_0;
 use super::publisher::WAKE_GROUPS;
+use super::{Admission, Identity};
 use crate::base::WorkerId;
 use crate::base::limits::{
     MQTT_COMMAND_FILTERS_MAX, MQTT_OTHER_FILTERS_MAX, MQTT_TOPICS_MAX, MQTT_WORKERS_PER_CLIENT_MAX,
@@ -44,6 +44,7 @@ impl Will {
 pub(super) struct Client {
     pub(super) id: String,
     pub(super) identity: Identity,
+    token: Option<i64>,
     /// The short number under which the library knows it.
     pub(super) slot: u32,
     evicted: AtomicBool,
@@ -132,9 +133,10 @@ impl Registry {
     pub(super) fn connect(
         &self,
         id: &str,
-        identity: Identity,
+        admission: impl Into<Admission>,
         will: Option<Will>,
     ) -> Result<(Arc<Client>, Option<Arc<Client>>), Denied> {
+        let Admission { identity, token } = admission.into();
         let mut table = self.table();
         match table.clients.get(id) {
             Some(old) if old.identity != identity => return Err(Denied::Taken),
@@ -149,6 +151,7 @@ impl Registry {
         let client = Arc::new(Client {
             id: id.to_owned(),
             identity,
+            token,
             slot,
             evicted: AtomicBool::new(false),
             will: Mutex::new(will),
@@ -232,11 +235,13 @@ impl Clients {
         self.0.table().clients.len()
     }
 
-    /// Marks the connections that logged in as this worker as over; they end once their group is woken.
-    pub(super) fn evict(&self, worker: &WorkerId) -> Vec<u32> {
+    /// Marks the connections that logged in as this worker as over, all or those with one token; they end
+    /// once their group is woken.
+    pub(super) fn evict(&self, worker: &WorkerId, token: Option<i64>) -> Vec<u32> {
         let login = Identity::Worker(worker.clone());
         let table = self.0.table();
         let theirs = table.clients.values().filter(|client| client.identity == login);
+        let theirs = theirs.filter(|client| token.is_none() || client.token == token);
         theirs
             .map(|client| {
                 client.evicted.store(true, Ordering::Relaxed);

@@ -11,6 +11,9 @@ pub(super) enum Route {
     Ingest(Topic),
     /// To subscribers only.
     Relay,
+    /// A registration under what is no worker's id: to subscribers, and the refusal to this topic, where
+    /// the worker listens for its answer.
+    Misnamed(String),
 }
 
 /// The library panics on topics that begin with a non-ASCII character; blanks and control
@@ -42,11 +45,17 @@ pub(super) fn publish_route(identity: &Identity, topic: &[u8]) -> Result<Route, 
     match (identity, of_worker) {
         (_, Some(topic)) if !topic.channel.is_from_worker() => Err("only the platform commands workers"),
         (Identity::Anyone, Some(topic)) => Ok(Route::Ingest(topic)),
-        (Identity::Anyone, None) => Ok(Route::Relay),
+        (Identity::Anyone, None) => Ok(answer_topic(text).map_or(Route::Relay, Route::Misnamed)),
         (Identity::Worker(worker), Some(topic)) if topic.worker == *worker => Ok(Route::Ingest(topic)),
         (Identity::Worker(_), _) => Err("a topic that is not this worker's"),
         (Identity::Administrator, _) => Err("administrators publish nothing"),
     }
+}
+
+/// Where a registration on `topic` would be answered, whatever it takes for its worker's id.
+fn answer_topic(topic: &str) -> Option<String> {
+    let worker = topic.strip_prefix("xenminer/")?.strip_suffix("/register")?;
+    Some(format!("xenminer/{worker}/task"))
 }
 
 /// What may be done about an allowed filter.
@@ -138,6 +147,18 @@ mod tests {
         for bad in ["xenminer/b/task", "xenminer/+/task", "xenminer/a/#", "xenminer/a/status", "#"] {
             assert!(subscription(&own, bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_registration_under_no_workers_id_has_a_topic_for_its_refusal() {
+        let long = "w".repeat(129);
+        for id in [long.as_str(), "rig@home", "farm/rig", ""] {
+            let route = publish_route(&Identity::Anyone, format!("xenminer/{id}/register").as_bytes());
+            assert_eq!(route, Ok(Route::Misnamed(format!("xenminer/{id}/task"))), "{id}");
+            let route = publish_route(&Identity::Anyone, format!("xenminer/{id}/status").as_bytes());
+            assert_eq!(route, Ok(Route::Relay), "{id}");
+        }
+        assert_eq!(publish_route(&Identity::Anyone, b"xenminer/register"), Ok(Route::Relay));
     }
 
     #[test]

@@ -21,10 +21,11 @@ use super::strict;
 use super::subscriptions::Subscriptions;
 use super::{Identity, Inbound, Receipt};
 use crate::base::WorkerId;
+use crate::base::ids::IdError;
 use crate::base::limits::{
     MQTT_PACKET_BYTES_MAX, MQTT_RECEIPT_TIME_MAX, MQTT_UNRELEASED_MAX, MQTT_WORKERS_PER_CLIENT_MAX,
 };
-use crate::protocol::{Channel, Topic};
+use crate::protocol::{Channel, Command, RegisterAck, Topic};
 
 /// The type of a PUBLISH, in the high half of its first byte.
 const PUBLISH: u8 = 3;
@@ -220,12 +221,15 @@ impl Session {
             // The library need not know: those who are subscribed already get it as any other message.
             publish.retain = false;
         }
-        if let Route::Ingest(of_worker) = &*known.route
-            && !is_removal
-        {
-            let precious = matches!(of_worker.channel, Channel::Register | Channel::Block);
-            let receipt_time = (precious && qos > 0).then_some(MQTT_RECEIPT_TIME_MAX);
-            shared.ingest(of_worker, publish.payload.clone(), receipt_time)?;
+        match &*known.route {
+            _ if is_removal => {}
+            Route::Ingest(of_worker) => {
+                let precious = matches!(of_worker.channel, Channel::Register | Channel::Block);
+                let receipt_time = (precious && qos > 0).then_some(MQTT_RECEIPT_TIME_MAX);
+                shared.ingest(of_worker, publish.payload.clone(), receipt_time)?;
+            }
+            Route::Misnamed(answer) => shared.refuse_registration(answer),
+            Route::Relay => {}
         }
         match (relayed, qos) {
             (true, 0 | 1) => return Ok(Packet::Publish(publish, None)),
@@ -263,10 +267,10 @@ impl Session {
         };
         match &route {
             Route::Ingest(of_worker) => self.act_for(shared, &of_worker.worker)?,
-            Route::Relay if topic.starts_with(b"xenminer/") => {
+            Route::Relay if !topic.starts_with(b"xenminer/") => {}
+            Route::Relay | Route::Misnamed(_) => {
                 complain(Kind::Id, "only relayed, for it holds no valid worker id and channel");
             }
-            Route::Relay => {}
         }
         let known = Known { route: Arc::new(route), relayed: shared.registry.admit_topic(topic) };
         let entry = (Bytes::copy_from_slice(topic), known);
@@ -313,6 +317,18 @@ impl Shared {
                 Err("a message that was not committed".into())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Tells whoever registers under what is no worker's id why there will be no other answer.
+    fn refuse_registration(&self, answer: &str) {
+        let reason = Some(format!("worker_id: {}", IdError::Name));
+        let refusal = Command::RegisterAck(RegisterAck { accepted: false, reason });
+        let payload = serde_json::to_vec(&refusal).expect("a command is JSON");
+        // Full: as with every topic beyond that budget, no subscriber hears of it; the log tells.
+        if self.registry.admit_topic(answer.as_bytes()) {
+            let topic = Bytes::copy_from_slice(answer.as_bytes());
+            self.publisher.relay(Publish::new(topic, payload.into(), false));
         }
     }
 

@@ -55,6 +55,8 @@ pub struct Beat {
     pub returned: Option<Timestamp>,
     /// It does not mine what it was told to.
     pub disagrees: bool,
+    /// It had stopped mining for its lease, and is at work with the lease's prefix.
+    pub resumes: bool,
 }
 
 /// Totals over the workers that are online.
@@ -83,6 +85,7 @@ struct Member {
 struct State {
     live: Live,
     expected: Option<Prefix>,
+    paused: bool,
     reminded: Timestamp,
     dirty: bool,
     online: i64,
@@ -146,6 +149,7 @@ impl Fleet {
         state.hashrate_sum += beat.hashrate;
         state.hashrate_samples += 1;
         let disagrees = beat.mining.as_ref().is_some_and(|mining| state.must_remind(mining, now));
+        let resumes = state.resumes(beat);
         if beat.mining.is_some() {
             state.live.mining.clone_from(&beat.mining);
         }
@@ -154,7 +158,7 @@ impl Fleet {
         if newly_dirty {
             self.dirty.lock().unwrap_or_else(PoisonError::into_inner).push(member);
         }
-        Beat { known: true, returned, disagrees }
+        Beat { known: true, returned, disagrees, resumes }
     }
 
     /// A worker said that it is going, or its will did. One that had been silent for too long before
@@ -169,14 +173,25 @@ impl Fleet {
     }
 
     /// Which prefix a worker's keys should bear from now on; `None` when it mines for itself. What
-    /// was gathered for the lease before is dropped.
+    /// was gathered for the lease before is dropped, and what the worker said of mining for it: the next
+    /// heartbeat says what it mines instead.
     pub fn expect_prefix(&self, id: &WorkerId, prefix: Option<Prefix>, now: Timestamp) {
         if let Some(member) = self.find(id) {
             let mut state = member.lock();
-            state.expected = prefix;
+            let before = std::mem::replace(&mut state.expected, prefix).filter(|_| prefix.is_none());
+            let of_ended = |mining: &Mining| before.is_some_and(|ended| mining.is_of(ended));
+            state.live.mining = state.live.mining.take().filter(|mining| !of_ended(mining));
+            state.paused = false;
             state.reminded = now;
             state.hashrate_sum = 0.0;
             state.hashrate_samples = 0;
+        }
+    }
+
+    /// Whether a worker has said that it does not mine for its lease.
+    pub fn set_paused(&self, id: &WorkerId, paused: bool) {
+        if let Some(member) = self.find(id) {
+            member.lock().paused = paused;
         }
     }
 
@@ -244,9 +259,19 @@ impl Fleet {
 }
 
 impl State {
-    fn must_remind(&mut self, mining: &Mining, now: Timestamp) -> bool {
+    fn is_as_told(&self, mining: &Mining) -> bool {
         let expected = self.expected.map(|prefix| prefix.to_string()).unwrap_or_default();
-        if mining.prefix.eq_ignore_ascii_case(&expected) || self.reminded.plus(REMINDER_INTERVAL) > now {
+        mining.prefix.eq_ignore_ascii_case(&expected)
+    }
+
+    fn resumes(&self, beat: &Heartbeat) -> bool {
+        let is_at_work = beat.active_gpus > 0 && beat.hashrate > 0.0;
+        let is_for_lease = || beat.mining.as_ref().is_some_and(|mining| self.is_as_told(mining));
+        self.paused && self.expected.is_some() && is_at_work && is_for_lease()
+    }
+
+    fn must_remind(&mut self, mining: &Mining, now: Timestamp) -> bool {
+        if self.is_as_told(mining) || self.reminded.plus(REMINDER_INTERVAL) > now {
             return false;
         }
         self.reminded = now;
@@ -271,6 +296,7 @@ fn member(id: &WorkerId, live: Live) -> Arc<Member> {
     let state = State {
         live,
         expected: None,
+        paused: false,
         reminded: Timestamp::default(),
         dirty: false,
         online: 0,
@@ -321,6 +347,40 @@ mod tests {
         assert_eq!(pulses[0].online, 90_000_000);
         assert_eq!((pulses[0].hashrate_sum, pulses[0].hashrate_samples), (21.0, 3));
         assert!(fleet.take_pulses().is_empty());
+    }
+
+    #[test]
+    fn a_worker_that_paused_is_seen_at_work_again_by_its_leases_prefix() {
+        let (fleet, id) = (Fleet::default(), "w".parse().unwrap());
+        let prefix = "00112233445566aa";
+        fleet.registered(&id, at(0));
+        fleet.expect_prefix(&id, Some(prefix.parse().unwrap()), at(0));
+        assert!(!fleet.heartbeat(&beat(1.0, Some(prefix)), at(1)).resumes);
+        fleet.set_paused(&id, true);
+        assert!(!fleet.heartbeat(&beat(1.0, None), at(2)).resumes);
+        assert!(!fleet.heartbeat(&beat(1.0, Some("")), at(3)).resumes);
+        assert!(!fleet.heartbeat(&beat(0.0, Some(prefix)), at(4)).resumes);
+        assert!(fleet.heartbeat(&beat(1.0, Some(prefix)), at(5)).resumes);
+        fleet.expect_prefix(&id, None, at(6));
+        assert!(!fleet.heartbeat(&beat(1.0, Some("")), at(7)).resumes);
+    }
+
+    #[test]
+    fn what_was_said_of_a_lease_is_over_with_it() {
+        let (fleet, id) = (Fleet::default(), "w".parse().unwrap());
+        fleet.registered(&id, at(0));
+        let shown = || fleet.get(&id).unwrap().mining.map(|mining| mining.prefix);
+        fleet.expect_prefix(&id, Some("00112233445566aa".parse().unwrap()), at(0));
+        fleet.heartbeat(&beat(1.0, Some("00112233445566AA")), at(30));
+        assert_eq!(shown().as_deref(), Some("00112233445566AA"));
+        fleet.expect_prefix(&id, None, at(40));
+        assert_eq!(shown(), None);
+        fleet.heartbeat(&beat(1.0, Some("00112233445566AA")), at(60));
+        assert_eq!(shown().as_deref(), Some("00112233445566AA"), "it goes on with it, and says so");
+        fleet.expect_prefix(&id, Some("ffffffffffffffff".parse().unwrap()), at(70));
+        fleet.heartbeat(&beat(1.0, Some("")), at(80));
+        fleet.expect_prefix(&id, None, at(90));
+        assert_eq!(shown().as_deref(), Some(""), "that was not of the lease");
     }
 
     #[test]

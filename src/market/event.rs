@@ -1,7 +1,7 @@
 //! What happened: told to workers and dashboards after the commit.
 
-use crate::base::{AccountId, LeaseId, Prefix, WorkerId};
-use crate::protocol::Command;
+use crate::base::{AccountId, LeaseId, Prefix, Timestamp, WorkerId};
+use crate::protocol::{Command, ReportedState};
 use crate::store::blocks::Block;
 use crate::store::settlements::Settlement;
 
@@ -40,6 +40,24 @@ pub enum Event {
         worker: WorkerId,
         /// Its new length, seconds.
         duration_sec: i64,
+    },
+    /// A lease's worker does something else than mine for it, and is not paid for that.
+    LeasePaused {
+        /// The lease.
+        lease: LeaseId,
+        /// Its worker.
+        worker: WorkerId,
+        /// What it says that it does.
+        does: ReportedState,
+        /// Since when the lease is interrupted.
+        since: Timestamp,
+    },
+    /// Its worker mines for it again.
+    LeaseUnpaused {
+        /// The lease.
+        lease: LeaseId,
+        /// Its worker.
+        worker: WorkerId,
     },
     /// A lease ended and was settled.
     LeaseEnded(Settlement),

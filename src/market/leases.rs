@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::base::limits::LEASE_SECONDS_MAX;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
-use crate::protocol::Command;
+use crate::protocol::{Command, ReportedState};
 use crate::store::accounts::{self, Account};
 use crate::store::counters::{self, Counter};
 use crate::store::leases::{self, Lease, LeaseState};
@@ -71,6 +71,7 @@ pub fn rent(
         ended_at: None,
         interrupted: 0,
         interrupted_since: None,
+        paused: None,
         back_since: now,
         blocks_found: 0,
         hashrate_sum: 0.0,
@@ -181,23 +182,26 @@ pub fn recover(scope: &mut Scope<'_>, now: Timestamp) -> Result<Vec<Lease>, Refu
 }
 
 /// Notes since when the workers of active leases are away: that time is not billed. A lease whose
-/// time is over is left to [`expire`], which asks how things stood at its end.
+/// time is over is left to [`expire`], which asks how things stood at its end; who went or came back after
+/// `now`, while this waited for its turn, is left to the next look.
 pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
     for lease in leases::active(scope)?.into_iter().filter(|lease| lease.ends_at > now) {
-        let away = fleet.get(&lease.worker_id).and_then(|live| live.away_since(now));
-        match (lease.interrupted_since, away) {
-            (None, Some(since)) => {
-                let since = not_counted_yet(&lease, since).min(now);
-                leases::open_interruption(scope, &lease.lease_id, since)?;
+        let Some(live) = fleet.get(&lease.worker_id) else { continue };
+        match (lease.interrupted_since, live.away_since(now)) {
+            (None, Some(since)) if since <= now => {
+                leases::open_interruption(scope, &lease.lease_id, not_counted_yet(&lease, since))?;
             }
-            (Some(since), None) => close_interruption(scope, &lease, since, now)?,
-            (None, None) | (Some(_), Some(_)) => {}
+            (Some(since), None) if lease.paused.is_none() && live.last_seen <= now => {
+                close_interruption(scope, &lease, since, now)?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// A worker is back after being away since `since`: its lease goes on.
+/// A worker is back after being away since `since`: its lease goes on. What it said of mining for it,
+/// before it went, stands until it says otherwise.
 pub fn resume(
     scope: &mut Scope<'_>,
     worker: &WorkerId,
@@ -205,8 +209,51 @@ pub fn resume(
     now: Timestamp,
 ) -> Result<Option<Lease>, Refusal> {
     let Some(lease) = leases::active_of(scope, worker)? else { return Ok(None) };
-    close_interruption(scope, &lease, lease.interrupted_since.unwrap_or(since), now)?;
+    if lease.paused.is_none() {
+        close_interruption(scope, &lease, lease.interrupted_since.unwrap_or(since), now)?;
+    }
     Ok(Some(lease))
+}
+
+/// A lease's worker says that it `does` something else than mine for it: from now on it is not paid, until
+/// it mines again. One that is away already has not been paid since it went.
+pub fn pause(
+    scope: &mut Scope<'_>,
+    lease: &Lease,
+    live: Option<&Live>,
+    does: ReportedState,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if lease.ends_at <= now || lease.paused == Some(does) {
+        return Ok(());
+    }
+    let since = interrupted_since(lease, live, now);
+    let since = since.unwrap_or_else(|| not_counted_yet(lease, now));
+    leases::pause(scope, &lease.lease_id, does, since)?;
+    scope.emit(Event::LeasePaused {
+        lease: lease.lease_id.clone(),
+        worker: lease.worker_id.clone(),
+        does,
+        since,
+    });
+    Ok(())
+}
+
+/// A lease's worker mines for it again, and is paid again unless it is away.
+pub fn unpause(
+    scope: &mut Scope<'_>,
+    lease: &Lease,
+    live: Option<&Live>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let (Some(_), Some(since)) = (lease.paused, lease.interrupted_since) else { return Ok(()) };
+    if live.is_some_and(|live| live.away_since(now).is_some()) {
+        leases::unpause(scope, &lease.lease_id)?;
+    } else {
+        close_interruption(scope, lease, since, now)?;
+    }
+    scope.emit(Event::LeaseUnpaused { lease: lease.lease_id.clone(), worker: lease.worker_id.clone() });
+    Ok(())
 }
 
 /// Tells a lease's worker to mine for it, with the time that is left.
@@ -279,7 +326,8 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
     let ended = Lease { ended_at: Some(ended_at), interrupted, blocks_found, ..lease };
     let worker = worker_of(scope, &ended)?;
     let settlement = settlement::settle(scope, &ended, &worker, ended.hold, now)?;
-    super::workers::let_go(scope, &worker, !ended.own, live.is_some_and(|live| live.gone_at.is_none()))?;
+    let present = live.is_some_and(|live| live.gone_at.is_none());
+    super::workers::let_go(scope, &worker, !ended.own, present, ended.paused)?;
     let (worker, lease_id) = (ended.worker_id, ended.lease_id);
     scope.emit(Event::Command { worker, command: Command::Release { lease_id } });
     Ok(settlement)
@@ -287,10 +335,14 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
 
 /// Microseconds of a lease without its worker, up to `end`.
 pub fn interrupted_until(lease: &Lease, live: Option<&Live>, end: Timestamp) -> i64 {
-    let away = || live.and_then(|live| live.away_since(end)).filter(|since| *since < end);
-    let open = lease.interrupted_since.or_else(away);
-    let open = open.map_or(0, |since| end.micros_since(not_counted_yet(lease, since)));
+    let open = interrupted_since(lease, live, end).map_or(0, |since| end.micros_since(since));
     (lease.interrupted + open).min(end.micros_since(lease.created_at))
+}
+
+/// Since when a lease is without its worker at `end`.
+pub fn interrupted_since(lease: &Lease, live: Option<&Live>, end: Timestamp) -> Option<Timestamp> {
+    let away = || live.and_then(|live| live.away_since(end)).filter(|since| *since < end);
+    lease.interrupted_since.or_else(away).map(|since| not_counted_yet(lease, since))
 }
 
 /// What a lease has cost so far, or in the end.

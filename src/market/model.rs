@@ -11,7 +11,7 @@ use self::reference::{Lease as ModelLease, Model};
 use super::testbed::{BARE_HASH, Bed, START, address, key};
 use super::{Actor, Refusal, accounts, leases, pricing, workers};
 use crate::base::{AccountId, Amount, EthAddress, WorkerId};
-use crate::protocol::{ReportedState, Status};
+use crate::protocol::ReportedState;
 use crate::store::{self, StoreError};
 
 /// One step of a story. Numbers choose among what there is.
@@ -20,7 +20,8 @@ enum Step {
     Register(u8),
     Beat(u8),
     Lose(u8),
-    Says(u8, u8),
+    Works { worker: u8, lease: u8 },
+    Says { worker: u8, state: u8, lease: Option<u8> },
     Pass(u32),
     Rent { renter: u8, worker: Option<u8>, duration_sec: i64 },
     Stop { who: u8, lease: u8 },
@@ -52,7 +53,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => worker.clone().prop_map(Step::Register),
         4 => worker.clone().prop_map(Step::Beat),
         1 => worker.clone().prop_map(Step::Lose),
-        2 => (worker.clone(), 0..7u8).prop_map(|(worker, state)| Step::Says(worker, state)),
+        1 => (worker.clone(), some()).prop_map(|(worker, lease)| Step::Works { worker, lease }),
+        5 => (worker.clone(), 0..7u8, prop::option::weighted(0.3, some()))
+            .prop_map(|(worker, state, lease)| Step::Says { worker, state, lease }),
         5 => prop_oneof![0..60_000u32, 0..200_000u32].prop_map(Step::Pass),
         6 => (some(), prop::option::of(worker.clone()), 1..400i64)
             .prop_map(|(renter, worker, duration_sec)| Step::Rent { renter, worker, duration_sec }),
@@ -157,7 +160,8 @@ impl Play {
                 assert_eq!(known, self.model.workers.contains_key(&worker_name(worker)));
                 self.model.gone(&worker_name(worker), now);
             }
-            Step::Says(worker, state) => self.says(worker, STATES[usize::from(state)]),
+            Step::Works { worker, lease } => self.works(worker, lease),
+            Step::Says { worker, state, lease } => self.says(worker, STATES[usize::from(state)], lease),
             Step::Pass(millis) => {
                 self.bed.pass_for(Duration::from_millis(millis.into()));
                 self.model.expire(now + i64::from(millis) * 1000);
@@ -183,10 +187,24 @@ impl Play {
         }
     }
 
-    fn says(&mut self, worker: u8, state: ReportedState) {
-        let status = Status { worker_id: worker_name(worker).parse().unwrap(), state, lease_id: None };
-        let taken = self.bed.write(move |scope, _, now| workers::status(scope, &status, now)).is_ok();
-        assert_eq!(taken, self.model.workers.contains_key(&worker_name(worker)));
+    fn works(&mut self, worker: u8, lease: u8) {
+        let (name, now) = (worker_name(worker), self.now());
+        match self.lease(lease) {
+            Some(index) => {
+                self.bed.beat_of(&name, self.model.leases[index].prefix.parse().unwrap());
+                self.model.alive(&name, now);
+                self.model.works(&name, index, now);
+            }
+            None => self.act(&Step::Beat(worker)),
+        }
+    }
+
+    fn says(&mut self, worker: u8, state: ReportedState, lease: Option<u8>) {
+        let (name, lease) = (worker_name(worker), lease.and_then(|number| self.lease(number)));
+        let id = lease.map(|index| self.model.leases[index].id.clone());
+        let taken = self.bed.says(&name, state, id.as_ref()).is_ok();
+        assert_eq!(taken, self.model.workers.contains_key(&name));
+        self.model.says(&name, state, lease, self.now());
     }
 
     fn rent(&mut self, renter: u8, worker: Option<u8>, duration_sec: i64) {
@@ -219,6 +237,7 @@ impl Play {
         }
         let lease = result.unwrap();
         assert_eq!((lease.worker_id.as_str(), lease.hold.millionths()), (expected.as_str(), hold));
+        let told = self.model.workers[&expected].signs.len();
         self.model.leases.push(ModelLease {
             id: lease.lease_id.clone(),
             worker: expected,
@@ -228,6 +247,7 @@ impl Play {
             price,
             duration: duration_sec * 1_000_000,
             created: now,
+            told,
             ended: None,
             cost: 0,
         });

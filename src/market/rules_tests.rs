@@ -57,6 +57,21 @@ fn an_absence_that_a_restart_forgot_is_not_taken_off_again() {
 }
 
 #[test]
+fn a_look_that_waited_for_its_turn_takes_no_time_before_the_absence_off() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    let looked = bed.clock.now();
+    bed.pass(60);
+    bed.beat("rig");
+    bed.fleet.gone(&lease.worker_id, bed.clock.now());
+    bed.write(move |scope, fleet, _| leases::note_interruptions(scope, fleet, looked)).unwrap();
+    bed.pass(40);
+    assert_eq!(stop(&bed, &lease).billed, 60 * SECOND);
+    assert!(bed.audit().is_clean());
+}
+
+#[test]
 fn time_away_after_a_leases_end_is_not_taken_off() {
     let bed = Bed::new();
     bed.register("rig", None).unwrap();

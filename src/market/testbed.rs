@@ -12,7 +12,7 @@ use super::blocks::{Policy, Recorded};
 use super::leases::RentRequest;
 use super::{Refusal, Scope, Store, accounts, blocks, leases, ledger, workers};
 use crate::base::thread::deathwatch;
-use crate::base::{BlockKey, Clock, EthAddress, LeaseId, Timestamp};
+use crate::base::{BlockKey, Clock, EthAddress, LeaseId, Prefix, Timestamp};
 use crate::chain::{Rules, Submission, check, simulator};
 use crate::fleet::Fleet;
 use crate::pow::{Difficulty, Marker, Verifier};
@@ -129,8 +129,26 @@ impl Bed {
     pub fn lose(&self, id: &str) -> Result<(), Refusal> {
         let worker_id = id.parse().unwrap();
         self.fleet.gone(&worker_id, self.clock.now());
-        let status = Status { worker_id, state: ReportedState::Offline, lease_id: None };
-        self.write(move |scope, _, now| workers::status(scope, &status, now))
+        self.hear(Status { worker_id, state: ReportedState::Offline, lease_id: None })
+    }
+
+    /// A worker says what it does, of a lease perhaps.
+    pub fn says(&self, id: &str, state: ReportedState, lease: Option<&LeaseId>) -> Result<(), Refusal> {
+        self.hear(Status { worker_id: id.parse().unwrap(), state, lease_id: lease.cloned() })
+    }
+
+    fn hear(&self, status: Status) -> Result<(), Refusal> {
+        let live = self.fleet.get(&status.worker_id);
+        self.write(move |scope, _, now| workers::status(scope, live.as_ref(), &status, now))
+    }
+
+    /// A heartbeat that shows a worker at work with this prefix.
+    pub fn beat_of(&self, id: &str, prefix: Prefix) {
+        self.beat(id);
+        let (id, live) = (id.parse().unwrap(), self.fleet.get(&id.parse().unwrap()));
+        let prefix = prefix.to_string();
+        self.write(move |scope, _, now| workers::mines_again(scope, live.as_ref(), &id, &prefix, now))
+            .unwrap();
     }
 
     /// Reports a block as a worker does.

@@ -83,10 +83,18 @@ pub fn refuse_registration(scope: &mut Scope<'_>, id: &WorkerId, reason: String)
 }
 
 /// Takes a change of state. A worker cannot make itself available while its lease is active, nor
-/// leased while it is not; whoever disagrees is told again.
-pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<(), Refusal> {
+/// leased while it is not; whoever disagrees is told again. `live` is what was known of it before.
+pub fn status(
+    scope: &mut Scope<'_>,
+    live: Option<&Live>,
+    status: &Status,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     let id = &status.worker_id;
     let standing = workers::standing(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
+    if standing.lease.is_some() {
+        hear_of_lease(scope, live, status, standing.state, now)?;
+    }
     match (status.state, standing.lease) {
         (state @ (ReportedState::Offline | ReportedState::Error), _)
         | (state @ (ReportedState::Idle | ReportedState::SelfMining), None) => set_state(scope, id, state),
@@ -105,6 +113,60 @@ pub fn status(scope: &mut Scope<'_>, status: &Status, now: Timestamp) -> Result<
             Ok(())
         }
         (ReportedState::Available, None) => set_state(scope, id, free_state(standing.listed)),
+    }
+}
+
+/// What a change of state from `before` means for the lease that the worker is in. One that names another
+/// lease says nothing of this one.
+fn hear_of_lease(
+    scope: &mut Scope<'_>,
+    live: Option<&Live>,
+    status: &Status,
+    before: ReportedState,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let Some(lease) = leases::active_of(scope, &status.worker_id)? else { return Ok(()) };
+    if status.lease_id.as_ref().is_some_and(|named| *named != lease.lease_id) {
+        return Ok(());
+    }
+    let mines_not = match status.state {
+        ReportedState::Idle | ReportedState::Error | ReportedState::SelfMining => true,
+        // Of one that has not said since it was told of the lease that it mines, this may be the end of the
+        // lease before, or what it said before it was told.
+        ReportedState::Available | ReportedState::Completed => {
+            before == ReportedState::Mining || lease.paused.is_some()
+        }
+        // Who has taken the lease has not stopped; a farewell and a will are told by the fleet.
+        ReportedState::Leased | ReportedState::Mining | ReportedState::Offline => false,
+    };
+    if mines_not {
+        lease_rules::pause(scope, &lease, live, status.state, now)?;
+        if before == ReportedState::Mining {
+            set_state(scope, &status.worker_id, ReportedState::Leased)?;
+        }
+    }
+    if status.state == ReportedState::Mining {
+        lease_rules::unpause(scope, &lease, live, now)?;
+    }
+    Ok(())
+}
+
+/// A worker that had stopped mining for its lease is at work with `prefix`: as good as a word that it
+/// mines again, which a lost connection may have swallowed.
+pub fn mines_again(
+    scope: &mut Scope<'_>,
+    live: Option<&Live>,
+    id: &WorkerId,
+    prefix: &str,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let lease = leases::active_of(scope, id)?.filter(|lease| lease.paused.is_some());
+    match lease.filter(|lease| lease.prefix.to_string().eq_ignore_ascii_case(prefix)) {
+        Some(lease) => {
+            lease_rules::unpause(scope, &lease, live, now)?;
+            set_state(scope, id, ReportedState::Mining)
+        }
+        None => Ok(()),
     }
 }
 
@@ -177,14 +239,20 @@ pub fn set_listed(
     Ok(workers::get(scope, id)?.expect("the worker was there above"))
 }
 
-/// A worker's lease has ended: it is free again, unless it is away.
+/// A worker's lease has ended: it is free again, unless it is away or does something else (`paused`) that
+/// leaves no room for another lease.
 pub(super) fn let_go(
     scope: &mut Scope<'_>,
     worker: &Worker,
     counts: bool,
     present: bool,
+    paused: Option<ReportedState>,
 ) -> Result<(), Refusal> {
-    let state = if present { free_state(worker.listed) } else { ReportedState::Offline };
+    let state = match paused {
+        _ if !present => ReportedState::Offline,
+        Some(busy @ (ReportedState::Idle | ReportedState::Error | ReportedState::SelfMining)) => busy,
+        _ => free_state(worker.listed),
+    };
     workers::end_lease(scope, &worker.worker_id, state, counts)?;
     scope.emit(Event::WorkerChanged(worker.worker_id.clone()));
     Ok(())

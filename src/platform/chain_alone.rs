@@ -116,7 +116,7 @@ impl WorkerLink for NoWorkers {
         false
     }
 
-    fn disconnect(&self, _: &WorkerId) {}
+    fn disconnect(&self, _: &WorkerId, _: Option<i64>) {}
 
     fn control(&self, _: &WorkerId, _: &Control) {}
 }

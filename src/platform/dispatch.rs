@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::api::{Api, live_feed};
 use crate::base::thread::{BoxError, Deathwatch, spawn};
-use crate::base::{Clock, LeaseId, WorkerId, crash};
+use crate::base::{Clock, LeaseId, Timestamp, WorkerId, crash};
 use crate::broker::Publisher;
 use crate::fleet::Fleet;
 use crate::live::Hub;
@@ -58,6 +58,30 @@ struct LeaseEvent<'a> {
     duration_sec: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocks_found: Option<i64>,
+    #[serde(flatten)]
+    pause: Option<Pause>,
+}
+
+#[derive(Serialize)]
+struct Pause {
+    /// What the worker does instead of mining; null when it mines again.
+    paused: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interrupted_since: Option<Timestamp>,
+}
+
+impl<'a> LeaseEvent<'a> {
+    /// Of an active lease.
+    fn of(lease_id: &'a LeaseId, worker_id: &'a WorkerId) -> Self {
+        LeaseEvent {
+            lease_id,
+            worker_id,
+            state: "active",
+            duration_sec: None,
+            blocks_found: None,
+            pause: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -99,16 +123,29 @@ impl Parts {
             }
             Event::LeaseStarted { lease, worker, prefix, duration_sec, .. } => {
                 self.fleet.expect_prefix(&worker, Some(prefix), self.clock.now());
-                self.tell_lease(&lease, &worker, "active", Some(duration_sec), None);
+                let event = LeaseEvent::of(&lease, &worker);
+                self.tell_lease(&LeaseEvent { duration_sec: Some(duration_sec), ..event });
                 live_feed::publish_worker(&self.api, &worker);
             }
             Event::LeaseExtended { lease, worker, duration_sec } => {
-                self.tell_lease(&lease, &worker, "active", Some(duration_sec), None);
+                let event = LeaseEvent::of(&lease, &worker);
+                self.tell_lease(&LeaseEvent { duration_sec: Some(duration_sec), ..event });
             }
             Event::LeaseEnded(settlement) => {
                 self.fleet.expect_prefix(&settlement.worker_id, None, self.clock.now());
-                let blocks = Some(settlement.blocks_found);
-                self.tell_lease(&settlement.lease_id, &settlement.worker_id, "completed", None, blocks);
+                let event = LeaseEvent::of(&settlement.lease_id, &settlement.worker_id);
+                let blocks_found = Some(settlement.blocks_found);
+                self.tell_lease(&LeaseEvent { state: "completed", blocks_found, ..event });
+            }
+            Event::LeasePaused { lease, worker, does, since } => {
+                self.fleet.set_paused(&worker, true);
+                let pause = Some(Pause { paused: Some(does.as_str()), interrupted_since: Some(since) });
+                self.tell_lease(&LeaseEvent { pause, ..LeaseEvent::of(&lease, &worker) });
+            }
+            Event::LeaseUnpaused { lease, worker } => {
+                self.fleet.set_paused(&worker, false);
+                let pause = Some(Pause { paused: None, interrupted_since: None });
+                self.tell_lease(&LeaseEvent { pause, ..LeaseEvent::of(&lease, &worker) });
             }
             Event::Block(block) => {
                 self.live.publish("block", &live_feed::block_for_public(&self.api, &block));
@@ -121,16 +158,8 @@ impl Parts {
         Ok(())
     }
 
-    fn tell_lease(
-        &self,
-        lease: &LeaseId,
-        worker: &WorkerId,
-        state: &'static str,
-        duration_sec: Option<i64>,
-        blocks_found: Option<i64>,
-    ) {
-        let event = LeaseEvent { lease_id: lease, worker_id: worker, state, duration_sec, blocks_found };
-        self.live.publish("lease", &event);
+    fn tell_lease(&self, event: &LeaseEvent<'_>) {
+        self.live.publish("lease", event);
     }
 
     /// Sends a new snapshot when workers were added; old clients know no other way to learn of them.

@@ -11,7 +11,8 @@ use rustix::fs::{Access, access, statvfs};
 use rustix::process::{Resource, getrlimit};
 
 use super::config::beside;
-use super::{Config, StartError, health, reachable};
+use super::running::{Hold, Owner, Running};
+use super::{Config, StartError};
 use crate::auth::{JwtSecret, Mode, administrator};
 use crate::base::Clock;
 use crate::market::audit;
@@ -63,9 +64,11 @@ fn broken(subject: &'static str, text: impl Into<String>) -> Finding {
 pub fn examine(config: &Config, clock: &Clock) -> Findings {
     let mut found = configuration(config);
     found.extend(secrets(config));
-    found.extend(ports(config));
+    let running = Running::look(config);
+    found.extend(ports(config, &running));
     found.push(folder(&config.db_path));
     found.push(disk(&config.db_path));
+    found.extend(hold(&config.db_path, &running));
     found.extend(database(&config.db_path, clock));
     found.push(descriptors(config));
     found
@@ -129,28 +132,68 @@ fn secrets(config: &Config) -> Findings {
     found
 }
 
-fn ports(config: &Config) -> Findings {
+fn ports(config: &Config, running: &Running) -> Findings {
     let flags = [("--api-port", config.api_port), ("--mqtt-port", config.mqtt_port)];
-    let runs = config.api_port != 0 && {
-        let api = reachable(SocketAddr::new(config.bind, config.api_port));
-        TcpListener::bind(api).is_err() && health::works(api)
-    };
     let port = |(flag, port): (&str, u16)| match TcpListener::bind(SocketAddr::new(config.bind, port)) {
         Ok(_) if port == 0 => well("ports", format!("{flag}: the system chooses a free one")),
         Ok(_) => well("ports", format!("{flag} {port} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && runs => {
-            well("ports", format!("{flag} {port} is taken, and a marketplace answers: it runs already"))
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            taken(&format!("{flag} {port} is taken"), &running.owner(port))
         }
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => broken(
-            "ports",
-            format!("{flag} {port} is taken by another program: stop it or choose another port"),
-        ),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             broken("ports", format!("{flag} {port} is for the administrator: choose one from 1024 on"))
         }
         Err(error) => broken("ports", format!("{flag} {port} on {}: {error}", config.bind)),
     };
     flags.map(port).into()
+}
+
+fn taken(says: &str, owner: &Owner<'_>) -> Finding {
+    match owner {
+        Owner::Own => {
+            well("ports", format!("{says}, and the marketplace of this database answers: it runs already"))
+        }
+        Owner::OwnFailing => broken(
+            "ports",
+            format!(
+                "{says} by the server of this database, which does not work: look at its /ready and its log"
+            ),
+        ),
+        Owner::Elsewhere(holder) => broken(
+            "ports",
+            format!(
+                "{says} by the server of this database ({holder}): give its flags to look at it, or stop it"
+            ),
+        ),
+        Owner::Another => broken(
+            "ports",
+            format!(
+                "{says} by a XenBlocks server with another database: choose another port, stop that server, or give its \
+                 --db-path to look at it"
+            ),
+        ),
+        Owner::Stranger => {
+            broken("ports", format!("{says} by another program: stop it or choose another port"))
+        }
+    }
+}
+
+/// A database has one holder; whoever it is, a second does not start.
+fn hold(db_path: &Path, running: &Running) -> Option<Finding> {
+    let shown = db_path.display();
+    let advice = "stop it, or choose another --db-path";
+    match &running.hold {
+        Hold::Free => None,
+        _ if running.is_own() => {
+            Some(well("database", format!("{shown} is held by the marketplace that answers")))
+        }
+        Hold::Unsigned => {
+            Some(broken("database", format!("{shown} is held by another xenblocks process: {advice}")))
+        }
+        Hold::Server(holder) => {
+            Some(broken("database", format!("{shown} is held by a XenBlocks server ({holder}): {advice}")))
+        }
+    }
 }
 
 fn folder(db_path: &Path) -> Finding {

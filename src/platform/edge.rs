@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::api::WorkerLink;
 use crate::auth::{Auth, worker_tokens};
 use crate::base::WorkerId;
-use crate::broker::{self, Clients, Identity, Publisher};
+use crate::broker::{self, Admission, Clients, Identity, Publisher};
 use crate::market::Store;
 use crate::protocol::{Channel, Control, Topic};
 
@@ -39,8 +39,8 @@ impl WorkerLink for Link {
         self.clients.is_connected(worker)
     }
 
-    fn disconnect(&self, worker: &WorkerId) {
-        self.publisher.disconnect(&self.clients, worker);
+    fn disconnect(&self, worker: &WorkerId, token: Option<i64>) {
+        self.publisher.disconnect(&self.clients, worker, token);
     }
 
     fn control(&self, worker: &WorkerId, control: &Control) {
@@ -57,14 +57,14 @@ pub(super) struct Credentials {
 }
 
 impl broker::Credentials for Credentials {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
         if self.auth.is_administrator(password) {
-            return Some(Identity::Administrator);
+            return Some(Identity::Administrator.into());
         }
         let worker: WorkerId = user.parse().ok()?;
         let known = self.store.read(|connection| worker_tokens::check(connection, &worker, password));
         match known {
-            Ok(known) => known.then_some(Identity::Worker(worker)),
+            Ok(token) => token.map(|_| Admission { identity: Identity::Worker(worker), token }),
             Err(error) => {
                 log::error!("cannot check the token of {worker}: {error}");
                 None

@@ -8,7 +8,7 @@ use crate::broker::{Inbound, Receipt};
 use crate::jobs::House;
 use crate::live::HEARTBEAT;
 use crate::market::{Refusal, blocks, workers};
-use crate::protocol::{Block, Heartbeat, Message, Register, ReportedState, Status, Topic, parse};
+use crate::protocol::{Block, Heartbeat, Message, Mining, Register, ReportedState, Status, Topic, parse};
 use crate::store::StoreError;
 
 /// Runs until the broker is gone.
@@ -73,10 +73,14 @@ impl House {
             let id = worker_id.clone();
             self.submit("return", &worker_id, move |scope| workers::returned(scope, &id, since, now))?;
         }
-        if let Some(mining) = mining.filter(|_| beat.disagrees) {
-            let id = worker_id.clone();
-            self.submit("reminder", &worker_id, move |scope| {
-                workers::remind(scope, &id, &mining.prefix, now)
+        let Some(Mining { prefix, .. }) = mining else { return Ok(()) };
+        let id = worker_id.clone();
+        if beat.disagrees {
+            self.submit("reminder", &worker_id, move |scope| workers::remind(scope, &id, &prefix, now))?;
+        } else if beat.resumes {
+            let live = self.fleet.get(&id);
+            self.submit("resumption", &worker_id, move |scope| {
+                workers::mines_again(scope, live.as_ref(), &id, &prefix, now)
             })?;
         }
         Ok(())
@@ -119,10 +123,11 @@ impl House {
     fn status(&self, status: Status) -> Result<(), StoreError> {
         let now = self.clock.now();
         let id = status.worker_id.clone();
+        let live = self.fleet.get(&id);
         if status.state == ReportedState::Offline {
             self.fleet.gone(&id, now);
         }
-        self.submit("status", &id, move |scope| workers::status(scope, &status, now))
+        self.submit("status", &id, move |scope| workers::status(scope, live.as_ref(), &status, now))
     }
 
     fn block(&self, block: Block, receipt: Option<Receipt>) -> Result<(), StoreError> {

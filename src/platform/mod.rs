@@ -15,6 +15,7 @@ mod error;
 mod health;
 mod ingest;
 mod loops;
+mod running;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -133,6 +134,7 @@ impl Platform {
             &watch,
         )?;
         let http = listener.serve(&watch, api::handler(api))?;
+        running::Holder::new(http.local_addr(), mqtt_addr).sign(&config.db_path);
         Ok(Platform { http, live, broker, loops, store, dispatch, deaths, mqtt_addr })
     }
 
@@ -201,6 +203,7 @@ fn prepare(store: &Store, fleet: &Arc<Fleet>, config: &Config, now: Timestamp) -
     })?;
     for lease in active {
         fleet.expect_prefix(&lease.worker_id, Some(lease.prefix), now);
+        fleet.set_paused(&lease.worker_id, lease.paused.is_some());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::fields::{Fields, kind, not, object, wrong};
 use super::{Channel, PayloadError};
 use crate::base::limits::{GPUS_MAX, HASH_BYTES_MAX, HASHRATE_MAX, TEXT_BYTES_MAX};
-use crate::base::{BlockKey, EthAddress, LeaseId, WorkerId};
+use crate::base::{BlockKey, EthAddress, LeaseId, Prefix, WorkerId};
 
 /// A worker's message, by the topic it came on.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +81,13 @@ pub struct Mining {
     pub prefix: String,
     /// The marker looked for.
     pub block_pattern: String,
+}
+
+impl Mining {
+    /// Whether it is for the lease of this prefix.
+    pub fn is_of(&self, prefix: Prefix) -> bool {
+        self.prefix.eq_ignore_ascii_case(&prefix.to_string())
+    }
 }
 
 /// A state as workers report it (contract: mqtt.md, Worker states).

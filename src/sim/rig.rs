@@ -155,6 +155,10 @@ impl Rig {
         if let Some(orders) = orders {
             self.orders = orders;
             self.next_block = self.draw_next_block();
+            // As the miner does: who rented it sees at once what it delivers.
+            if matches!(self.orders, Orders::Lease(_)) {
+                self.heartbeat();
+            }
         }
     }
 

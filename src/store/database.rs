@@ -14,7 +14,7 @@ use crate::base::crash;
 use crate::base::limits::{STORE_CACHE_KIB, STORE_LOG_PAGES, STORE_WRITER_CACHE_KIB};
 
 /// The numbered migrations, applied in order, each in a transaction of its own.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../../sql/001_ledger.sql"),
     include_str!("../../sql/002_market.sql"),
     include_str!("../../sql/003_chain.sql"),
@@ -28,6 +28,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../sql/011_scopes.sql"),
     include_str!("../../sql/012_acts.sql"),
     include_str!("../../sql/013_own_leases_before.sql"),
+    include_str!("../../sql/014_pauses.sql"),
 ];
 
 /// The schema version that this program writes.
@@ -181,6 +182,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 mod tests {
     use rusqlite::StatementStatus;
 
+    use super::super::files::{holder, sign_lock};
     use super::*;
 
     #[test]
@@ -190,7 +192,16 @@ mod tests {
         drop(Database::open(&path).unwrap());
         let again = Database::open(&path).unwrap();
         assert!(matches!(Database::open(&path), Err(StoreError::InUse(_))));
+        assert_eq!(holder(&path).unwrap().as_deref(), Some(""));
+        sign_lock(&path, "it is I").unwrap();
+        assert_eq!(holder(&path).unwrap().as_deref(), Some("it is I"));
         drop(again);
+        assert_eq!(holder(&path).unwrap(), None);
+        fs::write(folder.path().join("new").join("market.db.lock"), "left by a crash").unwrap();
+        assert_eq!(holder(&path).unwrap(), None);
+        let after_a_crash = Database::open(&path).unwrap();
+        assert_eq!(holder(&path).unwrap().as_deref(), Some(""), "that was another's");
+        drop(after_a_crash);
         assert!(open_for_reading(&path).is_ok());
     }
 

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
 const OWNER_ALONE: u32 = 0o600;
+/// A process id and two ports.
+const SIGNATURE_BYTES_MAX: u64 = 256;
 
 /// What makes a writer the only one. The file goes with it.
 pub(super) struct Lock {
@@ -34,11 +36,39 @@ pub(super) fn take_lock(path: &Path) -> Result<Lock, StoreError> {
         let file = options.open(&lock_path).map_err(unreadable)?;
         match file.try_lock() {
             // Whoever held it may have removed the file after we had opened it: that lock locks nothing.
-            Ok(()) if is_at(&file, &lock_path) => return Ok(Lock { path: lock_path, _file: file }),
+            Ok(()) if is_at(&file, &lock_path) => {
+                // What a holder has left that was killed.
+                file.set_len(0).map_err(unreadable)?;
+                return Ok(Lock { path: lock_path, _file: file });
+            }
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(unreadable(error)),
         }
+    }
+}
+
+/// Leaves a word beside the lock of the database `path`, which this process holds, for [`holder`].
+pub(crate) fn sign_lock(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(beside(path, ".lock"), text)
+}
+
+/// What the process has left that holds the database `path`; `None` when nobody holds it. A process that
+/// left nothing is an empty text.
+pub(crate) fn holder(path: &Path) -> io::Result<Option<String>> {
+    let file = match File::open(beside(path, ".lock")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match file.try_lock_shared() {
+        // Nobody had it; it is given back as the file is closed.
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.take(SIGNATURE_BYTES_MAX).read_to_string(&mut text)?;
+            Ok(Some(text))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

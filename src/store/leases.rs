@@ -6,6 +6,7 @@ use super::accounts::words;
 use super::counters::{self, Counter};
 use super::workers::Owner;
 use crate::base::{AccountId, Amount, EthAddress, LeaseId, Prefix, Timestamp, WorkerId};
+use crate::protocol::ReportedState;
 
 /// Where a lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +52,10 @@ pub struct Lease {
     pub ended_at: Option<Timestamp>,
     /// Microseconds without the worker, closed stretches.
     pub interrupted: i64,
-    /// Since when the worker is away.
+    /// Since when the worker is away, or does not mine for it.
     pub interrupted_since: Option<Timestamp>,
+    /// What the worker reported to be doing instead of mining for it, when it did.
+    pub paused: Option<ReportedState>,
     /// When the worker last came back: no absence before this is counted again.
     pub back_since: Timestamp,
     /// Blocks counted.
@@ -77,7 +80,7 @@ impl Lease {
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
      hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
-     hashrate_sum, hashrate_samples, advertised_hashrate, own";
+     hashrate_sum, hashrate_samples, advertised_hashrate, own, paused";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -103,6 +106,7 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         hashrate_samples: row.get(18)?,
         advertised_hashrate: row.get(19)?,
         own: row.get(20)?,
+        paused: row.get(21)?,
     })
 }
 
@@ -250,8 +254,8 @@ pub fn insert(connection: &Connection, lease: &Lease) -> Result<()> {
 pub fn complete(connection: &Connection, id: &LeaseId, ended_at: Timestamp, interrupted: i64) -> Result<()> {
     let ended = connection
         .prepare_cached(
-            "UPDATE leases SET state = 'completed', ended_at = ?2, interrupted = ?3, interrupted_since = NULL, hold = 0,
-                               settled = 1
+            "UPDATE leases SET state = 'completed', ended_at = ?2, interrupted = ?3, interrupted_since = NULL, paused = NULL,
+                               hold = 0, settled = 1
              WHERE lease_id = ?1 AND state = 'active'",
         )?
         .execute((id, ended_at, interrupted))?;
@@ -287,6 +291,20 @@ pub fn open_interruption(connection: &Connection, id: &LeaseId, since: Timestamp
     Ok(())
 }
 
+/// Notes what the worker does instead of mining for its lease, which is interrupted since then at the latest.
+pub fn pause(connection: &Connection, id: &LeaseId, does: ReportedState, since: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE leases SET paused = ?2, interrupted_since = ?3 WHERE lease_id = ?1")?
+        .execute((id, does, since))?;
+    Ok(())
+}
+
+/// Notes that the worker mines for its lease again; whether it is there is another matter.
+pub fn unpause(connection: &Connection, id: &LeaseId) -> Result<()> {
+    connection.prepare_cached("UPDATE leases SET paused = NULL WHERE lease_id = ?1")?.execute([id])?;
+    Ok(())
+}
+
 /// Notes how long a lease was interrupted in all, and that its worker is back.
 pub fn close_interruption(
     connection: &Connection,
@@ -296,7 +314,8 @@ pub fn close_interruption(
 ) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE leases SET interrupted = ?2, interrupted_since = NULL, back_since = ?3 WHERE lease_id = ?1",
+            "UPDATE leases SET interrupted = ?2, interrupted_since = NULL, paused = NULL, back_since = ?3
+             WHERE lease_id = ?1",
         )?
         .execute((id, interrupted, back_since))?;
     Ok(())

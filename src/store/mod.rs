@@ -33,7 +33,7 @@ use rusqlite::Connection;
 
 pub use database::{Database, SCHEMA_VERSION, is_ours, open_current, open_for_reading};
 pub use error::StoreError;
-pub(crate) use files::check_file;
+pub(crate) use files::{check_file, holder, sign_lock};
 pub use health::probe;
 pub use writer::Scope;
 

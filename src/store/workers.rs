@@ -198,6 +198,8 @@ pub fn each_for_rent(connection: &Connection, mut visit: impl FnMut(Worker) -> b
 pub struct Standing {
     /// For rent by its owner's will.
     pub listed: bool,
+    /// What it does, as last heard.
+    pub state: ReportedState,
     /// The lease that it is in.
     pub lease: Option<LeaseId>,
 }
@@ -206,10 +208,10 @@ pub struct Standing {
 pub fn standing(connection: &Connection, id: &WorkerId) -> Result<Option<Standing>> {
     connection
         .prepare_cached(
-            "SELECT w.listed, l.lease_id FROM workers w
+            "SELECT w.listed, w.state, l.lease_id FROM workers w
              LEFT JOIN leases l ON l.worker_id = w.worker_id AND l.state = 'active' WHERE w.worker_id = ?1",
         )?
-        .query_row([id], |row| Ok(Standing { listed: row.get(0)?, lease: row.get(1)? }))
+        .query_row([id], |row| Ok(Standing { listed: row.get(0)?, state: row.get(1)?, lease: row.get(2)? }))
         .optional()
 }
 

@@ -70,7 +70,8 @@ pub(super) fn gpus<'a>(devices: impl ExactSizeIterator<Item = &'a Device>) -> Ve
     let mut gpus = Vec::new();
     for device in devices {
         if device.backend == "cpu" {
-            let name = format!("{}, {threads} threads", device.name);
+            let plural = if threads == 1 { "" } else { "s" };
+            let name = format!("{}, {threads} thread{plural}", device.name);
             return vec![Gpu { index: 0, name, memory_gb: 0.0, bus_id: None }];
         }
         gpus.push(Gpu {

@@ -51,8 +51,9 @@ function summary(times, series, format) {
   return series.map((one) => {
     const values = one.values.filter((value) => value !== null && value !== undefined);
     if (values.length === 0) return `${one.label}: no data.`;
-    const sum = values.reduce((a, b) => a + b, 0);
-    return `${one.label}: now ${format(values.at(-1))}${one.steps ? "" : `, mean ${format(sum / values.length)}`}, low ${format(values.reduce((a, b) => Math.min(a, b)))}, high ${format(values.reduce((a, b) => Math.max(a, b)))}.`;
+    const [sum, low, high] = [values.reduce((a, b) => a + b, 0), values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    if (low === high) return `${one.label}: ${format(low)}.`;
+    return `${one.label}: now ${format(values.at(-1))}${one.steps ? "" : `, mean ${format(sum / values.length)}`}, low ${format(low)}, high ${format(high)}.`;
   }).join(" ");
 }
 
@@ -173,7 +174,7 @@ class Plot {
     this.tall = this.height - TOP - BOTTOM;
     const step = valueStep(this.high, this.tall / VALUE_TICK_PIXELS);
     this.values = Array.from({ length: Math.floor(this.high / step) + 1 }, (_, i) => i * step);
-    this.names = this.values.map((value) => (value === 0 ? "0" : this.format(value)));
+    this.names = this.values.map((value) => (value === 0 ? "0" : this.format(value).replace(/(\.\d*?)0+(?!\d)/, "$1").replace(/\.(?!\d)/, "")));
     this.left = Math.ceil(Math.max(...this.names.map((name) => this.pen.measureText(name).width))) + LABEL_GAP * 2;
     this.wide = Math.max(width - this.left - RIGHT, 1);
   }

@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const coins = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const exact = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+const running = new Intl.NumberFormat("en-US", { minimumFractionDigits: 4, maximumFractionDigits: 4 });
 const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dayTime = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const fullDay = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "long", day: "numeric" });
@@ -10,7 +11,9 @@ const fullDay = new Intl.DateTimeFormat(undefined, { weekday: "long", month: "lo
 /** 12,345 */
 export const count = (value) => whole.format(Number(value) || 0);
 /** 1,234.56; `money(value, true)` shows up to six decimals. */
-export const money = (value, all = false) => (all ? exact : coins).format(Number(value) || 0);
+export const money = (value, all = false) => (all ? exact : coins).format(Number(value) || 0).replace("-", "−");
+/** 0.3530: what runs up before one's eyes has one length. */
+export const cost = (value) => running.format(Number(value) || 0);
 /** 99.5% */
 export const percent = (value, decimals = 1) => `${(Number(value) || 0).toFixed(decimals)}%`;
 
@@ -70,7 +73,7 @@ export function short(text, head = 6, tail = 4) {
 export const hashTag = (hash) => String(hash ?? "").split("$").pop();
 
 /** RTX 4090, without the maker's name. */
-export const gpuName = (name) => String(name ?? "").replace(/^NVIDIA\s+/i, "").replace(/^GeForce\s+/i, "");
+export const gpuName = (name) => String(name ?? "").replace(/^(NVIDIA|AMD Radeon)\s+/i, "").replace(/^GeForce\s+/i, "");
 /** 4× RTX 4090 + 2× A100, of a worker as the API gives it. */
 export function gpuLabel(worker) {
   const counts = new Map();

@@ -19,9 +19,10 @@
 // <${Facts} items=${[["Worker", id], ["State", html`…`]]} />  a definition list
 
 import { cloneElement } from "preact";
-import { cx, html, useId, useState } from "/static/app/core.js";
+import { cx, html, useEffect, useId, useState } from "/static/app/core.js";
 import { gpuLabel, short } from "/static/app/format.js";
 import { toast } from "/static/app/notices.js";
+import { setQuery } from "/static/app/router.js";
 
 export function Button({ tone, small, busy, icon, children, class: name, disabled, type = "button", ...rest }) {
   return html`<button type=${type} class=${cx("button", tone, small && "small", name)} disabled=${disabled || busy} aria-busy=${busy ? "true" : undefined} ...${rest}>
@@ -73,7 +74,7 @@ export function HashText({ value, head = 6, tail = 4, full, href, label = "Copy"
   const text = String(value ?? "");
   if (!text) return html`<span class="soft">–</span>`;
   const shown = full ? text : short(text, head, tail);
-  return html`<span class="hash">${href ? html`<a class="mono" href=${href} title=${text}>${shown}</a>` : html`<span class="mono" title=${text}>${shown}</span>`}
+  return html`<span class=${cx("hash", full && "full")}>${href ? html`<a class="mono" href=${href} title=${text}>${shown}</a>` : html`<span class="mono" title=${text}>${shown}</span>`}
     <button type="button" class="icon-button tiny" aria-label=${`${label} ${shown}`} onClick=${(event) => { event.stopPropagation(); copy(text); }}><${Icon} name="copy" size=${14} /></button></span>`;
 }
 
@@ -128,8 +129,10 @@ export function Field({ label, hint, error, children, class: name }) {
 
 export const Facts = ({ items }) => html`<dl class="facts">${items.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
+/** `pages` is not a number until it is known. A page after the last one is the last one. */
 export function Pager({ page, pages, onPage }) {
-  if (pages <= 1) return null;
+  useEffect(() => { if (pages >= 0 && page > Math.max(1, pages)) setQuery({ page: pages > 1 ? pages : "" }); }, [page, pages]);
+  if (!(pages > 1)) return null;
   return html`<nav class="pager" aria-label="Pages"><${Button} small icon="left" disabled=${page <= 1} onClick=${() => onPage(page - 1)}>Previous<//>
     <span class="soft num">${page} of ${pages}</span><${Button} small disabled=${page >= pages} onClick=${() => onPage(page + 1)}>Next<${Icon} name="right" size=${16} /><//></nav>`;
 }

@@ -32,8 +32,8 @@ const ended = (d, more) => notify({ key: `ended ${d.lease_id}`, kind: "success",
 const PAST = {
   lease_started: began,
   lease_completed: ended,
-  deposit: (d, more) => notify({ key: `deposit ${more.at}`, kind: "success", title: `${money(d.amount, true)} came in`, text: `The balance was ${money(d.balance_after)}`, href: "/account", ...more }),
-  withdraw: (d, more) => notify({ key: `withdraw ${more.at}`, kind: "info", title: `${money(Math.abs(d.amount), true)} was withdrawn`, text: `The balance was ${money(d.balance_after)}`, href: "/account", ...more }),
+  deposit: (d, more) => notify({ key: `deposit ${more.at}`, kind: "success", title: `${money(d.amount, true)} came in`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
+  withdraw: (d, more) => notify({ key: `withdraw ${more.at}`, kind: "info", title: `${money(Math.abs(d.amount), true)} was withdrawn`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
   provider_payout: (d, more) => notify({ key: `payout ${d.lease_id}`, kind: "success", title: `You earned ${money(d.amount, true)}`, text: d.lease_id, href: d.lease_id ? leaseHref(d.lease_id) : "/account", ...more }),
 };
 
@@ -90,7 +90,8 @@ function told({ lease, block, silent }) {
     const mine = leases.get(one.lease_id);
     if (!mine) { if (one.state === "active") askSoon(); continue; }
     if (one.state !== "active") { leases.delete(one.lease_id); ended(one); refresh(); continue; }
-    if (one.duration_sec === mine.duration_sec) continue;
+    if (one.paused) notify({ key: `paused ${one.lease_id} ${one.interrupted_since}`, kind: "warning", title: `${one.worker_id} stopped mining for you`, text: `It says ${one.paused}. This time is not charged.`, href: leaseHref(one.lease_id) });
+    if (one.duration_sec === undefined || one.duration_sec === mine.duration_sec) continue;
     mine.duration_sec = one.duration_sec;
     refresh();
     notify({ key: `extended ${one.lease_id}`, title: `Your lease of ${one.worker_id} was extended`, text: `To ${duration(one.duration_sec)} in all`, href: leaseHref(one.lease_id) });

@@ -4,7 +4,9 @@
 
 import { signal, useCallback } from "/static/app/core.js";
 
-const read = () => ({ path: decodeURI(window.location.pathname), query: new URLSearchParams(window.location.search) });
+/** An address may hold what no text decodes to: it is a page that is not there then. */
+const decoded = (text, decode) => { try { return decode(text); } catch { return text; } };
+const read = () => ({ path: decoded(window.location.pathname, decodeURI), query: new URLSearchParams(window.location.search) });
 export const place = signal(read());
 
 export function navigate(to, { replace = false } = {}) {
@@ -39,7 +41,7 @@ export function match(pattern, path) {
   if (wanted.length !== parts.length) return null;
   const found = {};
   for (const [i, part] of wanted.entries()) {
-    if (part.startsWith(":") && parts[i] !== "") found[part.slice(1)] = parts[i];
+    if (part.startsWith(":") && parts[i] !== "") found[part.slice(1)] = decoded(parts[i], decodeURIComponent);
     else if (part !== parts[i]) return null;
   }
   return found;

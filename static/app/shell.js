@@ -220,8 +220,8 @@ function Page() {
 }
 
 function NotFound({ path }) {
-  return html`<${PageHead} title="Nothing here" /><${EmptyState} icon="question" title="404" text=${`There is no page at ${path}.`}>
-    <${Button} tone="primary" onClick=${() => navigate("/")}>Go to the overview<//><//>`;
+  return html`<${PageHead} title="Nothing here" /><section class="card"><${EmptyState} icon="question" title="404" text=${`There is no page at ${path}.`}>
+    <${Button} tone="primary" onClick=${() => navigate("/")}>Go to the overview<//><//></section>`;
 }
 
 // Addresses of the old app.

@@ -180,6 +180,14 @@ async function loadRoster() {
   loading = false;
 }
 
+/** A worker as the API answered it, with what the feed has told since; drawn again with each change. */
+export function asHeard(worker) {
+  void roster.value.tick;
+  const heard = workers.get(worker.worker_id);
+  const merged = heard ? { ...worker, hashrate: heard.hashrate, active_gpus: heard.active_gpus, last_heartbeat: heard.last_heartbeat, state: heard.state, gpus: worker.gpus ?? heard.gpus } : worker;
+  return { ...merged, online: heard ? heard.online : isOnline(worker) };
+}
+
 /** Keeps the whole fleet in `workers` while a component that shows it is mounted. */
 export function useRoster() {
   useEffect(() => {

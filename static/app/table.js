@@ -3,11 +3,12 @@
 //    columns=${[{ key: "worker_id", label: "Worker", cell: (w) => w.worker_id, value: (w) => w.worker_id, width: 200 },
 //               { key: "hashrate", label: "Hashrate", cell: (w) => hashrate(w.hashrate), value: (w) => w.hashrate, number: true }]}
 //    href=${(w) => `/worker/${w.worker_id}`} empty=${html`<${EmptyState} …/>`} height=${560} tick=${roster.tick} />
-// A column sorts when it has `value`. `width` in px, or none for a share of what is left. Shift-click a heading sorts by
-// several columns. `loading` shows skeleton rows. `manual` leaves the order to the caller (a server that sorts); the
-// caller reads it with useSort(name, fallback). `tick` changes when rows were changed in place.
+// A column sorts when it has `value`; Shift-click a heading sorts by several columns. `width` in px, or none for a share of
+// what is left. A card is headed by the column with `title`; one with `wideOnly` is left out where there is little room.
+// `loading` shows skeleton rows. `manual` leaves the order to the caller (a server that sorts), who reads it with
+// useSort(name, fallback). `tick` changes when rows were changed in place.
 
-import { cx, html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
+import { cx, html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "/static/app/core.js";
 import { Icon } from "/static/app/kit.js";
 import { navigate, useQuery } from "/static/app/router.js";
 
@@ -16,7 +17,8 @@ const CARD_LINE_PX = 28;
 const OVERSCAN = 6;
 const SORT_MS = 1000;
 const collator = new Intl.Collator(undefined, { numeric: true });
-const narrow = matchMedia("(max-width: 700px)");
+const NARROW = "(max-width: 700px)";
+const TIGHT = "(max-width: 1000px)";
 
 /** The sort of the URL: [{key, down}], and what a click on a heading does. */
 export function useSort(name, fallback = "") {
@@ -52,21 +54,23 @@ function useSorted(rows, columns, order, tick, manual) {
   return kept.current.sorted;
 }
 
-function useNarrow() {
-  const [is, set] = useState(narrow.matches);
-  useEffect(() => { const change = () => set(narrow.matches); narrow.addEventListener("change", change); return () => narrow.removeEventListener("change", change); }, []);
+/** Whether the screen is like that. */
+function useScreen(query) {
+  const [is, set] = useState(() => matchMedia(query).matches);
+  useEffect(() => { const screen = matchMedia(query); const change = () => set(screen.matches); screen.addEventListener("change", change); return () => screen.removeEventListener("change", change); }, [query]);
   return is;
 }
 
 export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", href, onRow, empty, loading, height = 560, tick = 0, manual, rowClass }) {
   const { order, toggle } = useSort(name, sort);
-  const cards = useNarrow();
+  const [cards, tight] = [useScreen(NARROW), useScreen(TIGHT)];
   const sorted = useSorted(rows ?? [], columns, order, tick, manual);
   const scroller = useRef(null);
   const [view, setView] = useState({ top: 0, height });
-  const shown = columns.filter((column) => !(cards && column.noCard));
+  const shown = columns.filter((column) => !(tight && column.wideOnly));
   const rowPx = cards ? 24 + shown.length * CARD_LINE_PX : ROW_PX;
-  useEffect(() => { if (scroller.current) scroller.current.scrollTop = 0; }, [order, name]);
+  // With the new order itself: later, it would undo what somebody has scrolled since.
+  useLayoutEffect(() => { if (scroller.current) scroller.current.scrollTop = 0; }, [order, name]);
   useEffect(() => {
     const element = scroller.current;
     if (!element) return undefined;
@@ -98,7 +102,7 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
           ? Array.from({ length: 5 }, (_, i) => html`<tr key=${i} role="row">${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`)
           : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowPx}px` }}
               class=${cx((href || onRow) && "opens", rowClass?.(row))} onClick=${href || onRow ? (event) => open(row, event) : undefined}>
-              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label}>
+              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label} data-title=${column.title || undefined}>
                 ${at === 0 && href ? html`<a class="row-link" href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}</tr>`)}
         ${below > 0 && html`<tr key="below" class="space" aria-hidden="true" style=${{ height: `${below}px` }}><td colspan=${shown.length}></td></tr>`}
       </tbody></table></div>`;

@@ -51,6 +51,7 @@ function message({ address, nonce, chainId }) {
 function explain(error) {
   if (error.code === REJECTED) return { state: "rejected", text: "You declined in the wallet. Nothing was signed." };
   if (error.code === PENDING) return { state: "locked", text: "The wallet is already asking. Open its window, unlock it and answer there." };
+  if (error.status === 401 && error.message?.startsWith("The sign-in message")) return { state: "rejected", text: error.message };
   if (error.status === 401) return { state: "rejected", text: "The signature is not of the account that was chosen. Choose the account in the wallet and try again." };
   return { state: "rejected", text: error.message || "The wallet did not answer." };
 }

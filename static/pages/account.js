@@ -24,7 +24,7 @@ export default function Account() {
   // Money also comes and goes by programs and by leases that end.
   useEffect(() => { refresh(); const timer = setInterval(() => { if (!document.hidden) refresh(); }, POLL_MS); return () => clearInterval(timer); }, []);
   if (status === "checking" && !account) return html`<${PageHead} title="Account" /><${Skeleton} height=${280} />`;
-  if (!account) return html`<${PageHead} title="Account" /><${Card}><${EmptyState} icon="wallet" title="Sign in to see your account" text="Balance, ledger, API keys and sessions are yours alone.">
+  if (!account) return html`<${PageHead} title="Account" text="Your money, and who may act for you." /><${Card}><${EmptyState} icon="wallet" title="Sign in to see your account" text="Balance, ledger, API keys and sessions are yours alone.">
     <${Button} tone="primary" onClick=${() => openSignIn()}>Sign in<//><//><//>`;
   const close = () => setOpen("");
   return html`<${PageHead} title="Account" text=${html`<span class="mono">${account.account_id}</span> · ${account.role === "provider" && session.value.kind === "wallet" ? "rents and provides" : account.role}`}>
@@ -45,7 +45,7 @@ const COLUMNS = [
   { key: "lease", label: "Lease", cell: (row) => (row.lease_id ? html`<${HashText} value=${row.lease_id} head=${12} tail=${4} href=${`/lease/${row.lease_id}`} />` : html`<span class="soft">${row.note ?? "–"}</span>`) },
   { key: "amount", label: "Amount", width: 150, number: true, cell: (row) => { const value = signed(row); return html`<span class=${value < 0 ? "" : "good"}>${value < 0 ? "−" : "+"}${money(Math.abs(value), true)}</span>`; } },
   { key: "after", label: "Balance after", width: 150, number: true, cell: (row) => money(row.balance_after, true) },
-  { key: "no", label: "Entry", width: 100, number: true, noCard: true, cell: (row) => html`<span class="soft">#${row.transaction_id}</span>` },
+  { key: "no", label: "Entry", width: 100, number: true, wideOnly: true, cell: (row) => html`<span class="soft">#${row.transaction_id}</span>` },
 ];
 const signed = (row) => (row.amount < 0 || !OUT.has(row.type) ? row.amount : -row.amount);
 
@@ -54,6 +54,8 @@ function Ledger({ account }) {
   const [before, setBefore] = useQuery("before", "");
   const path = `/api/accounts/${encodeURIComponent(account.account_id)}/transactions`;
   const answer = useApi(url(path, { limit: PAGE_ROWS, type, before }), { every: before ? 0 : POLL_MS });
+  // Money that moved is written here at once, not with the next look.
+  useEffect(() => { answer.reload(); }, [account.balance]);
   const rows = answer.data?.items ?? [];
   const save = () => download(url(path, { format: "csv", type }), "ledger.csv").catch(toastError);
   return html`<${Card} title="Ledger" flush actions=${html`<div class="filters"><select aria-label="Kind of entry" value=${type} onChange=${(event) => { setBefore(""); setType(event.currentTarget.value); }}>
@@ -92,6 +94,8 @@ function useMove(send, onClose) {
   return { busy, errors, submit };
 }
 
+/** The foot of a dialog with a form. */
+const sending = (text, busy, onClose) => html`<${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" form="account-form" busy=${busy}>${text}<//>`;
 const read = (event) => { event.preventDefault(); return Object.fromEntries(new FormData(event.currentTarget)); };
 const FormError = ({ text }) => text && html`<p class="note danger" role="alert"><${Icon} name="warning" size=${16} /><span>${text}</span></p>`;
 const amountOf = (text) => Number(String(text).replace(",", "."));
@@ -104,12 +108,11 @@ function Deposit({ account, onClose }) {
     toast("success", `Deposited ${money(amountOf(values.amount), true)}: the balance is ${money(answer.balance)}`);
   }, onClose);
   const submit = (event) => move.submit(read(event), (values) => { const bad = badAmount(values.amount); return bad ? { amount: bad } : {}; });
-  return html`<${Dialog} title="Deposit" onClose=${onClose}><form class="stack" onSubmit=${submit} noValidate>
+  return html`<${Dialog} title="Deposit" onClose=${onClose} footer=${sending("Deposit", move.busy, onClose)}><form id="account-form" class="stack" onSubmit=${submit} noValidate>
     <${FormError} text=${move.errors.form} />
     <${Field} label="Amount" error=${move.errors.amount} hint="On a platform of your own this is play money; on a public one, deposits come in by its payment service."><input name="amount" inputmode="decimal" autocomplete="off" value=${amount} onInput=${(event) => setAmount(event.currentTarget.value)} autofocus /><//>
     <div class="row">${["10", "100", "1000"].map((one) => html`<${Button} small key=${one} onClick=${() => setAmount(one)}>${one}<//>`)}</div>
-    <${Facts} items=${[["Balance now", money(account.balance, true)], ["Balance after", html`<strong>${money(account.balance + (amountOf(amount) > 0 ? amountOf(amount) : 0), true)}</strong>`]]} />
-    <div class="row end"><${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" busy=${move.busy}>Deposit<//></div></form><//>`;
+    <${Facts} items=${[["Balance now", money(account.balance, true)], ["Balance after", html`<strong>${money(account.balance + (amountOf(amount) > 0 ? amountOf(amount) : 0), true)}</strong>`]]} /></form><//>`;
 }
 
 function Withdraw({ account, onClose }) {
@@ -123,12 +126,11 @@ function Withdraw({ account, onClose }) {
     const bad = badAmount(values.amount, available);
     return { ...(bad && { amount: bad }), ...(!isAddress(values.to) && { to: "An address is 0x and 40 hexadecimal digits." }) };
   };
-  return html`<${Dialog} title="Withdraw" onClose=${onClose}><form class="stack" onSubmit=${(event) => move.submit(read(event), check)} noValidate>
+  return html`<${Dialog} title="Withdraw" onClose=${onClose} footer=${sending("Withdraw", move.busy, onClose)}><form id="account-form" class="stack" onSubmit=${(event) => move.submit(read(event), check)} noValidate>
     <${FormError} text=${move.errors.form} />
     <${Field} label="Amount" error=${move.errors.amount} hint=${`${money(available, true)} is available${account.held > 0 ? `; ${money(account.held)} is held by leases` : ""}.`}><input name="amount" inputmode="decimal" autocomplete="off" value=${amount} onInput=${(event) => setAmount(event.currentTarget.value)} autofocus /><//>
     <div class="row"><${Button} small onClick=${() => setAmount(String(available))}>All that is available<//></div>
-    <${Field} label="To the address" error=${move.errors.to ?? move.errors.eth_address}><input name="to" class="mono" autocomplete="off" spellcheck=${false} maxlength="42" value=${account.eth_address} placeholder="0x…" /><//>
-    <div class="row end"><${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" busy=${move.busy}>Withdraw<//></div></form><//>`;
+    <${Field} label="To the address" error=${move.errors.to ?? move.errors.eth_address}><input name="to" class="mono" autocomplete="off" spellcheck=${false} maxlength="42" value=${account.eth_address} placeholder="0x…" /><//></form><//>`;
 }
 
 // --- keys ---
@@ -192,12 +194,11 @@ function NewKey({ account, onMade, onClose }) {
       <p class="note warning"><${Icon} name="warning" size=${16} /><span>It is shown this once. The server keeps only a digest of it.</span></p><p class="mono secret">${made.api_key}</p>
       <p class="soft">${made.label ? `“${made.label}” is` : "It is"} good ${made.expires_at ? `until ${dateTime(made.expires_at)}` : "until it is revoked"}.</p><//>`;
   }
-  return html`<${Dialog} title="New API key" onClose=${onClose}><form class="stack" onSubmit=${make} noValidate>
+  return html`<${Dialog} title="New API key" onClose=${onClose} footer=${sending("Make the key", busy, onClose)}><form id="account-form" class="stack" onSubmit=${make} noValidate>
     <${FormError} text=${error} />
     <${Field} label="Name" hint="What you know it by: the program or machine that uses it."><input name="label" autocomplete="off" maxlength=${LABEL_MAX} placeholder="rig at home" autofocus /><//>
     <${Field} label="It ends"><select name="lasts">${LASTS.map(([seconds, text]) => html`<option key=${text} value=${seconds}>${text}</option>`)}</select><//>
-    <${Field} label="It may"><select name="may">${SCOPES.map(([scope, text]) => html`<option key=${text} value=${scope}>${text}</option>`)}</select><//>
-    <div class="row end"><${Button} onClick=${onClose}>Cancel<//><${Button} tone="primary" type="submit" busy=${busy}>Make the key<//></div></form><//>`;
+    <${Field} label="It may"><select name="may">${SCOPES.map(([scope, text]) => html`<option key=${text} value=${scope}>${text}</option>`)}</select><//></form><//>`;
 }
 
 // --- sessions ---

@@ -36,7 +36,7 @@ export function Connect() {
     try { setMade(await post(path)); await tokens.reload(); } catch (error) { toastError(error); }
     setBusy(false);
   };
-  return html`<${Card} title="Connect a worker"><ol class="steps">
+  return html`<${Card} title="Connect a worker"><ol class="steps how">
     <${Step} n="1" title="Copy the program to the machine with the GPUs"><p class="soft">One file, nothing else to install.</p><//>
     <${Step} n="2" title="Name the worker"><${Field} label="Worker id" error=${known ? "" : "1 to 128 letters, digits and . _ : -"} hint="Unique on this marketplace."><input name="worker" class="mono" autocomplete="off" spellcheck=${false} value=${name} onInput=${(event) => setName(event.currentTarget.value.trim())} /><//><//>
     <${Step} n="3" title="Give it a token" action=${html`<${Button} small icon="key" busy=${busy} disabled=${!signedIn || !known} onClick=${make}>Make a token<//>`}>
@@ -47,7 +47,7 @@ export function Connect() {
     ${signedIn && known && html`<${Tokens} name=${known} answer=${tokens} path=${path} />`}`;
 }
 
-const Step = ({ n, title, action, children }) => html`<li><span class="step-no" aria-hidden="true">${n}</span><div class="stack small"><p class="step-title">${title}</p>${children}</div>${action}</li>`;
+const Step = ({ n, title, action, children }) => html`<li><span class="step-no" aria-hidden="true">${n}</span><div class="stack small"><p class="step-title">${title}</p>${children}${action}</div></li>`;
 
 function Tokens({ name, answer, path }) {
   const [doomed, setDoomed] = useState(null);

@@ -4,7 +4,7 @@ import { html, useEffect, useMemo, useRef, useState } from "/static/app/core.js"
 import { onceKey, post, saveCsv, url, useApi } from "/static/app/api.js";
 import { ChartCard } from "/static/app/chart.js";
 import { Dialog } from "/static/app/dialog.js";
-import { count, countdown, dateTime, duration, hashTag, hashrate, money, percent, short, time } from "/static/app/format.js";
+import { cost, count, countdown, dateTime, duration, hashTag, hashrate, hashrateParts, money, percent, short, time } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, Facts, Field, HashText, Icon, MetricCard, PageHead, Pill, ProgressBar, Skeleton, StaleNote, StatusBadge } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { navigate } from "/static/app/router.js";
@@ -16,6 +16,8 @@ import { secondsOf } from "/static/pages/rent.js";
 
 const POLL_MS = 5000;
 const CHART_POINTS = 120;
+/** A worker reports every half minute. */
+const REPORT_SECONDS_MAX = 45;
 
 export default function Lease({ params }) {
   const path = `/api/leases/${encodeURIComponent(params.id)}`;
@@ -33,6 +35,7 @@ export default function Lease({ params }) {
       ${active && mine ? html`<${Button} icon="plus" onClick=${() => setOpen("extend")}>Extend<//><${Button} tone="danger" onClick=${() => setOpen("stop")}>Stop<//>`
         : !active && html`<${Button} tone="primary" onClick=${() => navigate(`/marketplace?rent=${encodeURIComponent(lease.worker_id)}`)}>Rent it again<//>`}<//>
     <${StaleNote} of=${answer} />
+    ${active && lease.interrupted_since && html`<${Interruption} lease=${lease} />`}
     <${Figures} lease=${lease} active=${active} />
     <div class="grid-side"><div class="stack"><${Delivered} lease=${lease} active=${active} path=${path} /></div>
       <div class="stack">${lease.settlement && html`<${Settlement} lease=${lease} />`}<${About} lease=${lease} /></div></div>
@@ -40,16 +43,24 @@ export default function Lease({ params }) {
     ${open === "extend" && html`<${ExtendDialog} lease=${lease} path=${path} onClose=${close} onExtended=${answer.reload} />`}`;
 }
 
+/** Why nothing is charged just now. */
+const Interruption = ({ lease }) => html`<p class="note warning" role="status"><${Icon} name="warning" size=${16} /><span>${lease.paused
+  ? html`Its worker does not mine for this lease since ${time(lease.interrupted_since)}: it says <b class="mono">${lease.paused}</b>.`
+  : `Its worker is away since ${time(lease.interrupted_since)}.`} This time is not charged.</span></p>`;
+
 function Figures({ lease, active }) {
   const at = useNow();
   const left = Math.max(0, lease.ends_at - at);
   const part = lease.advertised_hashrate > 0 ? lease.avg_hashrate / lease.advertised_hashrate : null;
+  // Nothing is what it delivers only when it has had the time to say so.
+  const told = lease.avg_hashrate > 0 || lease.elapsed_sec > REPORT_SECONDS_MAX;
+  const [rate, unit] = told ? hashrateParts(lease.avg_hashrate) : ["–"];
   return html`<div class="metrics">
     ${active ? html`<${MetricCard} label="Time left" icon="renter" tone="info" value=${countdown(left)} hint=${`ends ${dateTime(lease.ends_at)}`} />`
       : html`<${MetricCard} label="Ran" icon="renter" value=${duration(lease.elapsed_sec)} hint=${lease.ended_at ? `ended ${dateTime(lease.ended_at)}` : ""} />`}
-    ${active ? html`<${MetricCard} label="Cost so far" icon="market" tone="accent" value=${money(lease.cost_so_far, true)} hint=${`${money(Math.max(0, lease.held - lease.cost_so_far), true)} to come, if it runs to its end`} />`
-      : html`<${MetricCard} label="Paid" icon="market" tone="accent" value=${money(lease.settlement?.total_cost ?? lease.cost_so_far, true)} hint=${`${money(lease.price_per_min, true)} a minute`} />`}
-    <${MetricCard} label="Delivered" icon="bolt" tone=${part === null || part >= 0.9 ? "success" : part >= 0.7 ? "warning" : "danger"} value=${hashrate(lease.avg_hashrate).split(" ")[0]} unit=${hashrate(lease.avg_hashrate).split(" ")[1]} hint=${part === null ? "nothing was advertised" : `${percent(part * 100)} of ${hashrate(lease.advertised_hashrate)} advertised`} />
+    ${active ? html`<${MetricCard} label="Cost so far" icon="market" tone="accent" value=${cost(lease.cost_so_far)} hint=${`${cost(Math.max(0, lease.held - lease.cost_so_far))} to come, if it runs to its end`} />`
+      : html`<${MetricCard} label="Paid" icon="market" tone="accent" value=${cost(lease.paid?.total_cost ?? lease.cost_so_far)} hint=${`${money(lease.price_per_min, true)} a minute`} />`}
+    <${MetricCard} label="Delivered" icon="bolt" tone=${!told ? "" : part === null || part >= 0.9 ? "success" : part >= 0.7 ? "warning" : "danger"} value=${rate} unit=${unit} hint=${!told ? (active ? "its first report is on the way" : "it ended before a report came") : part === null ? "nothing was advertised" : `${percent(part * 100)} of ${hashrate(lease.advertised_hashrate)} advertised`} />
     <${MetricCard} label="Blocks" icon="block" tone="warning" value=${count(lease.blocks_found)} hint="counted for this lease" /></div>
     ${active && html`<${ProgressBar} value=${passed(lease, at)} label="Elapsed" tone="info" text=${`${countdown(left)} left`} />`}`;
 }
@@ -103,14 +114,14 @@ function Proof({ block, prefix, onClose }) {
 }
 
 function Settlement({ lease }) {
-  const s = lease.settlement;
-  return html`<${Card} title="Settlement"><${Facts} items=${[["Time paid", duration(s.duration_sec)], lease.interrupted_sec > 0 && ["Not charged: it was away", duration(lease.interrupted_sec)], ["To the provider", money(s.provider_payment, true)], ["Platform's fee", money(s.platform_fee, true)],
-    ["In all", html`<span class="total">${money(s.total_cost, true)}</span>`], lease.held > 0 && ["Came back from the hold", html`<span class="good">${money(Math.max(0, lease.held - s.total_cost), true)}</span>`], ["Settled", dateTime(s.settled_at)]]} /><//>`;
+  const [s, paid] = [lease.settlement, lease.paid];
+  return html`<${Card} title="Settlement"><${Facts} items=${[["Time paid", duration(s.duration_sec)], lease.interrupted_sec > 0 && ["Not charged: away or paused", duration(lease.interrupted_sec)], ["To the provider", money(paid.provider_payment, true)], ["Platform's fee", money(paid.platform_fee, true)],
+    ["In all", html`<span class="total">${money(paid.total_cost, true)}</span>`], ["Came back of the hold", html`<span class="good">${money(paid.refund, true)}</span>`], ["Settled", dateTime(s.settled_at)]]} /><//>`;
 }
 
 function About({ lease }) {
-  return html`<${Card} title="About this lease"><${Facts} items=${[["Worker", html`<a href=${`/worker/${encodeURIComponent(lease.worker_id)}`}>${lease.worker_id}</a>`], ["Price", `${money(lease.price_per_min, true)} a minute`], ["Length", duration(lease.duration_sec)], [lease.state === "active" ? "Held" : "Was held", money(lease.held, true)],
-    ["Began", dateTime(lease.created_at)], lease.state === "active" && lease.interrupted_sec > 0 && ["Away, not charged", html`<span class="warn">${duration(lease.interrupted_sec)}</span>`], lease.mining_address && ["Mines for", html`<${HashText} value=${lease.mining_address} />`], lease.prefix && ["Keys begin with", html`<${HashText} value=${lease.prefix} full />`]]} /><//>`;
+  return html`<${Card} title="About this lease"><${Facts} items=${[["Worker", html`<a href=${`/worker/${encodeURIComponent(lease.worker_id)}`}>${lease.worker_id}</a>`], ["Price", `${money(lease.price_per_min, true)} a minute`], ["Length", duration(lease.duration_sec)], [lease.state === "active" ? "Held" : "Was held", money(lease.paid?.held ?? lease.held, true)],
+    ["Began", dateTime(lease.created_at)], lease.state === "active" && lease.interrupted_sec > 0 && ["Away or paused, not charged", html`<span class="warn">${duration(lease.interrupted_sec)}</span>`], lease.mining_address && ["Mines for", html`<${HashText} value=${lease.mining_address} />`], lease.prefix && ["Keys begin with", html`<${HashText} value=${lease.prefix} full />`]]} /><//>`;
 }
 
 function ExtendDialog({ lease, path, onClose, onExtended }) {

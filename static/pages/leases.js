@@ -4,7 +4,7 @@
 import { html, useRef, useState } from "/static/app/core.js";
 import { onceKey, post, useApi } from "/static/app/api.js";
 import { ConfirmDialog } from "/static/app/dialog.js";
-import { count, countdown, duration, hashrate, money } from "/static/app/format.js";
+import { cost, count, countdown, duration, hashrate, money } from "/static/app/format.js";
 import { ErrorState, Facts, ProgressBar, Skeleton } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { refresh } from "/static/app/session.js";
@@ -20,7 +20,7 @@ export function ActiveLeases({ leases }) {
     <div class="running-who"><a class="row-link" href=${leaseHref(lease)}>${lease.worker_id}</a><span class="soft">${duration(lease.duration_sec)} at ${money(lease.price_per_min, true)} / min</span></div>
     <div class="running-time"><span class="num">${countdown(lease.ends_at - at)}</span><${ProgressBar} value=${passed(lease, at)} label=${`Elapsed of ${lease.worker_id}`} tone="info" /></div>
     <span class="number"><span class="soft">Delivered</span>${hashrate(lease.avg_hashrate)}</span>
-    <span class="number"><span class="soft">Cost so far</span>${money(lease.cost_so_far, true)}</span>
+    <span class="number"><span class="soft">Cost so far</span>${cost(lease.cost_so_far)}</span>
     <span class="number"><span class="soft">Blocks</span>${count(lease.blocks_found)}</span></li>`)}</ul>`;
 }
 
@@ -33,7 +33,7 @@ export function StopDialog({ lease, onClose, onStopped }) {
     setBusy(true);
     try {
       const answer = await post("/api/stop", { lease_id: lease.lease_id }, { once: key.current });
-      toast("success", `Stopped. Charged ${money(answer.settlement?.total_cost, true)}.`);
+      toast("success", `Stopped. Charged ${money(answer.settlement?.total_cost)}.`);
       refresh();
       onClose();
       onStopped();
@@ -42,6 +42,6 @@ export function StopDialog({ lease, onClose, onStopped }) {
   const now = preview.data?.stop;
   return html`<${ConfirmDialog} title=${`Stop ${lease.worker_id}?`} confirm="Stop and settle" tone="danger" busy=${busy} disabled=${!now} onConfirm=${stop} onClose=${onClose}>
     <p>The worker stops mining for you at once. This cannot be undone.</p>
-    ${now ? html`<${Facts} items=${[["Time delivered", duration(now.billed_sec)], now.interrupted_sec > 0 && ["Not charged: it was away", duration(now.interrupted_sec)], ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`], ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`]]} />`
+    ${now ? html`<${Facts} items=${[["Time delivered", duration(now.billed_sec)], now.interrupted_sec > 0 && ["Not charged: away or paused", duration(now.interrupted_sec)], ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`], ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`]]} />`
       : preview.error ? html`<${ErrorState} error=${preview.error} retry=${preview.reload} />` : html`<${Skeleton} lines=${3} />`}<//>`;
 }

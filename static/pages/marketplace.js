@@ -51,7 +51,7 @@ export default function Marketplace() {
         : answer.data.items.length === 0 ? html`<${Card}>${empty}<//>`
         : view === "list" ? html`<${Card} flush><${DataTable} label="Workers for rent" rows=${answer.data.items} columns=${columns(setRenting)} rowKey=${(w) => w.worker_id} manual href=${(w) => `/worker/${encodeURIComponent(w.worker_id)}`} height=${960} /><//>`
         : html`<ul class="offers">${answer.data.items.map((worker) => html`<${Offer} key=${worker.worker_id} worker=${worker} onRent=${setRenting} />`)}</ul>`}
-      <${Pager} page=${at} pages=${answer.data?.total_pages ?? 1} onPage=${(next) => { setPage(next, { push: true }); scrollTo(0, 0); }} />`}
+      <${Pager} page=${at} pages=${answer.data?.total_pages} onPage=${(next) => { setPage(next, { push: true }); scrollTo(0, 0); }} />`}
     ${renting && html`<${RentDialog} key=${renting} id=${renting} onClose=${() => setRenting("")} />`}`;
 }
 
@@ -82,13 +82,13 @@ function Offer({ worker, onRent }) {
 }
 
 const columns = (onRent) => [
-  { key: "worker", label: "Worker", cell: (w) => w.worker_id },
-  { key: "gpus", label: "GPUs", width: 190, cell: (w) => html`<${GpuBadge} worker=${w} />` },
+  { key: "worker", label: "Worker", width: 200, title: true, cell: (w) => w.worker_id },
+  { key: "gpus", label: "GPUs", cell: (w) => html`<${GpuBadge} worker=${w} />` },
   { key: "hashrate", label: "Hashrate", width: 120, number: true, cell: (w) => hashrate(w.hashrate) },
   { key: "price", label: "Price / min", width: 110, number: true, cell: (w) => money(w.price_per_min, true) },
   { key: "unit", label: "Per kH/s·h", width: 110, number: true, cell: unit },
   { key: "rating", label: "Rating", width: 90, number: true, cell: (w) => html`<${Stars} value=${w.reputation} />` },
-  { key: "uptime", label: "Uptime", width: 90, number: true, noCard: true, cell: (w) => percent(w.uptime_pct) },
+  { key: "uptime", label: "Uptime", width: 90, number: true, wideOnly: true, cell: (w) => percent(w.uptime_pct) },
   { key: "state", label: "State", width: 120, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
   { key: "rent", label: "", width: 96, clip: false, cell: (w) => html`<${Button} small tone=${isFree(w) ? "primary" : ""} disabled=${!isFree(w)} aria-label=${`Rent ${w.worker_id}`} onClick=${() => onRent(w.worker_id)}>Rent<//>` },
 ];

@@ -1,6 +1,6 @@
 // Monitoring: six live figures, the fleet, its hashrate, the newest blocks; a worker's drawer at /worker/:id.
 
-import { html, useMemo, useState } from "/static/app/core.js";
+import { html, useMemo } from "/static/app/core.js";
 import { saveCsv } from "/static/app/api.js";
 import { ago, count, gpuLabel, hashTag, hashrate, hashrateParts, money, short, time } from "/static/app/format.js";
 import { Button, Card, EmptyState, GpuBadge, HashText, Icon, MetricCard, PageHead, Pill, Skeleton, StatusBadge, ViewToggle, stateOf } from "/static/app/kit.js";
@@ -33,8 +33,8 @@ function Metrics() {
   const [rate, unit] = hashrateParts(s?.total_hashrate);
   const part = s?.total_gpus > 0 ? Math.round((s.active_gpus / s.total_gpus) * 100) : 0;
   const cards = [
-    ["Hashrate", "bolt", "accent", rate, unit, s && `${count(s.online)} workers deliver it`],
-    ["Online", "monitoring", "success", count(s?.online), "", s && `of ${count(s.total_workers)} workers`],
+    ["Hashrate", "bolt", "accent", rate, unit, s && (s.online === 1 ? "1 worker delivers it" : `${count(s.online)} workers deliver it`)],
+    ["Online", "monitoring", "success", count(s?.online), "", s && `of ${count(s.total_workers)} registered`],
     ["Offline", "warning", s?.offline > 0 ? "warning" : "", count(s?.offline), "", "silent for 90 s or more"],
     ["GPUs at work", "gpu", "info", count(s?.active_gpus), "", s && `of ${count(s.total_gpus)}, ${part}%`],
     ["Blocks", "block", "warning", count(s?.total_blocks), "", "counted by this platform"],
@@ -44,13 +44,13 @@ function Metrics() {
 }
 
 const COLUMNS = [
-  { key: "worker_id", label: "Worker", width: 210, value: (w) => w.worker_id, cell: (w) => w.worker_id },
+  { key: "worker_id", label: "Worker", width: 190, title: true, value: (w) => w.worker_id, cell: (w) => w.worker_id },
   { key: "state", label: "State", width: 130, value: (w) => stateOf(w), cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
   { key: "gpus", label: "GPUs", value: (w) => w.gpu_count, cell: (w) => html`<${GpuBadge} worker=${w} />` },
   { key: "hashrate", label: "Hashrate", width: 130, number: true, value: (w) => (w.online ? w.hashrate : 0), cell: (w) => (w.online ? hashrate(w.hashrate) : html`<span class="soft">–</span>`) },
   { key: "price", label: "Price / min", width: 120, number: true, value: (w) => w.price_per_min, cell: (w) => money(w.price_per_min) },
-  { key: "blocks", label: "Own blocks", width: 120, number: true, noCard: true, value: (w) => w.self_blocks_found, cell: (w) => count(w.self_blocks_found) },
-  { key: "owner", label: "Owner", width: 150, noCard: true, value: (w) => w.eth_address, cell: (w) => html`<${HashText} value=${w.eth_address} />` },
+  { key: "blocks", label: "Own blocks", width: 120, number: true, wideOnly: true, value: (w) => w.self_blocks_found, cell: (w) => count(w.self_blocks_found) },
+  { key: "owner", label: "Owner", width: 150, wideOnly: true, value: (w) => w.eth_address, cell: (w) => html`<${HashText} value=${w.eth_address} />` },
   { key: "seen", label: "Heard", width: 120, number: true, value: (w) => w.last_heartbeat, cell: (w) => ago(w.last_heartbeat, now()) },
 ];
 
@@ -89,7 +89,7 @@ function Fleet() {
 }
 
 function Blocks() {
-  const [mine, setMine] = useState("all");
+  const [mine, setMine] = useQuery("blocks", "all");
   const shown = blocks.value.filter((block) => mine === "all" || (mine === "lease") === Boolean(block.lease_id)).slice(0, 8);
   return html`<${Card} title="Live blocks" flush actions=${html`<${ViewToggle} label="Blocks" value=${mine} options=${[["all", "All"], ["lease", "Leases"], ["self", "Own"]]} onChange=${setMine} />`}>
     ${connection.value.state === "connecting" && !stats.value ? html`<div class="body"><${Skeleton} lines=${5} /></div>`

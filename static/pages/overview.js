@@ -21,7 +21,8 @@ export default function Overview() {
   return html`<${PageHead} title="Overview" text="Hashpower for XenBlocks, rented by the minute and checked block by block."><${Start} /><//>
     <${StaleNote} of=${totals} />
     ${totals.error && !totals.data ? html`<${ErrorState} error=${totals.error} retry=${totals.reload} />` : html`<${Metrics} totals=${totals} />`}
-    <div class="grid-side"><div class="stack"><${Hashrate} /><${Activity} /></div><div class="stack"><${Next} /><${Network} /></div></div>`;
+    <div class="grid-side"><${Hashrate} /><${Next} /></div>
+    <div class="grid-side"><${Activity} /><div class="stack"><${Network} /></div></div>`;
 }
 
 function Start() {
@@ -79,7 +80,7 @@ function Activity() {
     ${!feed.data && feed.loading ? html`<div class="body"><${Skeleton} lines=${6} /></div>` : !feed.data ? html`<${ErrorState} error=${feed.error} retry=${feed.reload} />`
       : days.length === 0 ? html`<${EmptyState} icon="monitoring" title="Nothing has happened yet" text="Blocks and leases appear here as they come." />`
       : days.map(([name, items]) => html`<section key=${name}><h3 class="day">${name}</h3><ul class="feed">${items.map((item) => html`<${Happening} key=${`${item.type}${item.timestamp}${item.details.worker_id}${item.details.hash ?? item.details.lease_id}`} item=${item} />`)}</ul></section>`)}
-    <${Pager} page=${at} pages=${feed.data?.total_pages ?? 1} onPage=${setPage} /><//>`;
+    <${Pager} page=${at} pages=${feed.data?.total_pages} onPage=${setPage} /><//>`;
 }
 
 function Happening({ item }) {
@@ -112,14 +113,16 @@ function Difficulty() {
 }
 
 function Next() {
-  const { status, account } = session.value;
+  const { status, account, kind } = session.value;
+  const renter = useApi(status === "in" ? "/api/renter/stats" : null, { every: POLL_MS }).data;
+  const provider = useApi(status === "in" && kind === "wallet" ? "/api/provider/dashboard" : null, { every: POLL_MS }).data;
   const steps = [
     { done: status === "in", title: "Sign in with a wallet", text: "It proves your address; nothing is sent on chain.", run: () => openSignIn(), label: "Sign in" },
     { done: status === "in" && account?.balance > 0, title: "Fund your account", text: "Money is held while a lease runs, and what is left comes back.", run: () => navigate("/account"), label: "Deposit" },
-    { done: status === "in" && account?.held > 0, title: "Rent a worker", text: "It mines for your address, with keys that bear your prefix.", run: () => navigate("/marketplace"), label: "Browse" },
-    { done: false, title: "Connect a worker of your own", text: "Earn while it is idle.", run: () => navigate("/provider?tab=connect"), label: "Show how" },
+    { done: renter?.total_leases > 0, title: "Rent a worker", text: "It mines for your address, with keys that bear your prefix.", run: () => navigate("/marketplace"), label: "Browse" },
+    { done: provider?.worker_count > 0, title: "Connect a worker of your own", text: "Earn while it is idle.", run: () => navigate("/provider?tab=connect"), label: "Show how" },
   ];
-  return html`<${Card} title="What to do next"><ol class="steps">${steps.map((step, i) => html`<li key=${step.title} class=${step.done ? "done" : ""}>
+  return html`<${Card} title="What to do next" note=${`${steps.filter((step) => step.done).length} of ${steps.length} done`}><ol class="steps">${steps.map((step, i) => html`<li key=${step.title} class=${step.done ? "done" : ""}>
     <span class="step-no" aria-hidden="true">${step.done ? html`<${Icon} name="check" size=${14} />` : i + 1}</span><div><p class="step-title">${step.title}${step.done && html`<span class="hidden">, done</span>`}</p><p class="soft">${step.text}</p></div>
     ${!step.done && html`<${Button} small onClick=${step.run}>${step.label}<//>`}</li>`)}</ol><//>`;
 }

@@ -1,14 +1,15 @@
 // Provider: the workers of the signed-in wallet, what they earn, their prices, and what has been achieved.
 
-import { html, useMemo, useState } from "/static/app/core.js";
+import { html, useEffect, useMemo, useState } from "/static/app/core.js";
 import { download, post, url, useApi } from "/static/app/api.js";
 import { ChartCard } from "/static/app/chart.js";
 import { ConfirmDialog } from "/static/app/dialog.js";
 import { count, dateTime, duration, hashrate, hashrateParts, money } from "/static/app/format.js";
-import { Button, Card, EmptyState, ErrorState, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, stateOf } from "/static/app/kit.js";
+import { Button, Card, EmptyState, ErrorState, GpuBadge, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, Tabs, stateOf } from "/static/app/kit.js";
 import { toast, toastError } from "/static/app/notices.js";
 import { useQuery } from "/static/app/router.js";
 import { openSignIn, session } from "/static/app/session.js";
+import { asHeard, roster, workers } from "/static/app/store.js";
 import { DataTable } from "/static/app/table.js";
 import { Achievements } from "/static/pages/achievements.js";
 import { Connect } from "/static/pages/connect.js";
@@ -49,6 +50,13 @@ function Totals({ who }) {
 /** For rent, or about to be: what the owner wants, and what the worker says. */
 const isListed = (worker) => worker.listed && worker.state !== "SELF_MINING";
 
+/** How many workers of this wallet the feed knows. */
+function useOwn() {
+  void roster.value.tick;
+  const owner = session.value.address?.toLowerCase();
+  return useMemo(() => [...workers.values()].filter((worker) => worker.eth_address?.toLowerCase() === owner).length, [workers.size, owner]);
+}
+
 function Workers({ who, wallet }) {
   const [page, setPage] = useQuery("page", "1");
   const at = Math.max(1, Number.parseInt(page, 10) || 1);
@@ -56,20 +64,23 @@ function Workers({ who, wallet }) {
   const [chosen, setChosen] = useState(() => new Set());
   const [pricing, setPricing] = useState(null);
   const [listing, setListing] = useState(null);
-  const rows = answer.data?.items ?? [];
+  const rows = (answer.data?.items ?? []).map(asHeard);
+  const own = useOwn();
+  // A worker that has just come is shown now, not with the next look.
+  useEffect(() => { answer.reload(); }, [own]);
   const picked = rows.filter((worker) => chosen.has(worker.worker_id));
   const pick = (id, on) => setChosen((old) => { const next = new Set(old); if (on) next.add(id); else next.delete(id); return next; });
   if (answer.error && !answer.data) return html`<${Card} title="Your workers"><${ErrorState} error=${answer.error} retry=${answer.reload} /><//>`;
   if (answer.data?.total === 0) return html`<${Card} title="Your workers"><${EmptyState} icon="gpu" title="No worker is yours yet" text="Start one with your address, and it appears here." /><//><${Connect} />`;
   const columns = [
-    { key: "pick", label: "Choose", width: 84, clip: false, noCard: false, cell: (w) => html`<label class="check"><input type="checkbox" aria-label=${`Choose ${w.worker_id}`} checked=${chosen.has(w.worker_id)} onChange=${(event) => pick(w.worker_id, event.currentTarget.checked)} /></label>` },
-    { key: "worker", label: "Worker", cell: (w) => html`<a class="row-link" href=${`/worker/${encodeURIComponent(w.worker_id)}`}>${w.worker_id}</a>` },
+    { key: "pick", label: "Choose", width: 84, clip: false, cell: (w) => html`<label class="check"><input type="checkbox" aria-label=${`Choose ${w.worker_id}`} checked=${chosen.has(w.worker_id)} onChange=${(event) => pick(w.worker_id, event.currentTarget.checked)} /></label>` },
+    { key: "worker", label: "Worker", title: true, cell: (w) => html`<a class="row-link" href=${`/worker/${encodeURIComponent(w.worker_id)}`}>${w.worker_id}</a>` },
     { key: "state", label: "State", width: 130, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
-    { key: "gpu", label: "GPUs", width: 170, noCard: true, cell: (w) => html`<span class="soft">${w.gpu_name || `${w.gpu_count} GPUs`}</span>` },
+    { key: "gpu", label: "GPUs", wideOnly: true, cell: (w) => html`<${GpuBadge} worker=${w} />` },
     { key: "rate", label: "Hashrate", width: 120, number: true, cell: (w) => hashrate(w.online ? w.hashrate : 0) },
     { key: "price", label: "Price / min", width: 120, number: true, cell: (w) => html`<button type="button" class="link" aria-label=${`Price of ${w.worker_id}: ${money(w.price_per_min, true)}`} onClick=${() => setPricing([w])}>${money(w.price_per_min, true)}</button>` },
-    { key: "online", label: "Online", width: 110, number: true, noCard: true, cell: (w) => duration(w.total_online_sec) },
-    { key: "blocks", label: "Blocks", width: 90, number: true, noCard: true, cell: (w) => count(w.self_blocks_found) },
+    { key: "online", label: "Online", width: 110, number: true, wideOnly: true, cell: (w) => duration(w.total_online_sec) },
+    { key: "blocks", label: "Blocks", width: 90, number: true, wideOnly: true, cell: (w) => count(w.self_blocks_found) },
     { key: "list", label: "", width: 100, clip: false, cell: (w) => wallet && html`<${Button} small disabled=${w.state === "LEASED"} aria-label=${`${isListed(w) ? "Unlist" : "List"} ${w.worker_id}`} onClick=${() => setListing({ workers: [w], list: !isListed(w) })}>${isListed(w) ? "Unlist" : "List"}<//>` },
   ];
   const done = () => { setChosen(new Set()); answer.reload(); };
@@ -77,7 +88,7 @@ function Workers({ who, wallet }) {
       ${picked.length > 0 && html`<div class="bulk" role="group" aria-label="With the chosen workers"><strong>${count(picked.length)} chosen</strong><${Button} small onClick=${() => setPricing(picked)}>Set the price<//>
         ${wallet && html`<${Button} small onClick=${() => setListing({ workers: picked, list: true })}>List<//><${Button} small onClick=${() => setListing({ workers: picked, list: false })}>Unlist<//>`}</div>`}
       <${DataTable} label="Your workers" rows=${rows} columns=${columns} rowKey=${(w) => w.worker_id} manual loading=${!answer.data} height=${1020} />
-      <${Pager} page=${at} pages=${answer.data?.total_pages ?? 1} onPage=${(next) => { setChosen(new Set()); setPage(next, { push: true }); }} /><//>
+      <${Pager} page=${at} pages=${answer.data?.total_pages} onPage=${(next) => { setChosen(new Set()); setPage(next, { push: true }); }} /><//>
     ${pricing && html`<${PriceDialog} workers=${pricing} onClose=${() => setPricing(null)} onDone=${done} />`}
     ${listing && html`<${ListDialog} ...${listing} onClose=${() => setListing(null)} onDone=${done} />`}`;
 }
@@ -132,9 +143,9 @@ const PAYMENTS = [
   { key: "at", label: "Settled", width: 160, cell: (s) => dateTime(s.settled_at) },
   { key: "worker", label: "Worker", cell: (s) => s.worker_id },
   { key: "length", label: "Time paid", width: 130, number: true, cell: (s) => duration(s.duration_sec) },
-  { key: "blocks", label: "Blocks", width: 90, number: true, noCard: true, cell: (s) => count(s.blocks_found) },
-  { key: "cost", label: "Renter paid", width: 130, number: true, noCard: true, cell: (s) => money(s.total_cost, true) },
-  { key: "fee", label: "Fee", width: 100, number: true, noCard: true, cell: (s) => money(s.platform_fee, true) },
+  { key: "blocks", label: "Blocks", width: 90, number: true, wideOnly: true, cell: (s) => count(s.blocks_found) },
+  { key: "cost", label: "Renter paid", width: 130, number: true, wideOnly: true, cell: (s) => money(s.total_cost, true) },
+  { key: "fee", label: "Fee", width: 100, number: true, wideOnly: true, cell: (s) => money(s.platform_fee, true) },
   { key: "got", label: "You got", width: 130, number: true, cell: (s) => html`<span class="good">+${money(s.provider_payment, true)}</span>` },
 ];
 
@@ -148,5 +159,5 @@ function Earnings({ who }) {
     <${StaleNote} of=${answer} />
     ${answer.error && !answer.data ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : html`<${DataTable} label="Payments" rows=${rows} columns=${PAYMENTS} rowKey=${(s) => s.lease_id} manual loading=${!answer.data} href=${(s) => `/lease/${encodeURIComponent(s.lease_id)}`} height=${1020}
       empty=${html`<${EmptyState} icon="market" title="Nothing earned yet" text="Each lease of your workers is paid here when it ends." />`} />`}
-    <${Pager} page=${at} pages=${Math.ceil((answer.data?.total ?? 0) / PAGE_ROWS)} onPage=${(next) => setPage(next, { push: true })} /><//>`;
+    <${Pager} page=${at} pages=${Math.ceil(answer.data?.total / PAGE_ROWS)} onPage=${(next) => setPage(next, { push: true })} /><//>`;
 }

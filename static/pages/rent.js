@@ -99,8 +99,8 @@ function Form({ worker, reload, onClose }) {
       <${Facts} items=${[
         ["Held now", html`<strong class="num">${problem ? "–" : money(cost, true)}</strong>`],
         ["of that the platform's fee", html`<span class="num">${known && !problem ? money(known.platform_fee, true) : "–"}</span>`],
-        status === "in" && ["Your available balance", html`<span class="num">${money(available, true)}</span>`],
-        status === "in" && ["after", html`<span class=${missing > 0 ? "num bad" : "num"}>${problem ? "–" : money(available - cost, true)}</span>`],
+        status === "in" && ["Available now", html`<span class="num">${money(available, true)}</span>`],
+        status === "in" && ["Available after", html`<span class=${missing > 0 ? "num bad" : "num"}>${problem ? "–" : money(available - cost, true)}</span>`],
       ]} />
       ${missing > 0 && html`<${Short} account=${account} missing=${missing} price=${price} available=${available} least=${worker.min_duration_sec} onLength=${(at) => { setWay("time"); setTyped(at); }} />`}
       ${refused && !changed && html`<p class="note danger" role="alert"><${Icon} name="warning" size=${16} /><span>${refused instanceof ApiError ? refused.message : "Something went wrong."}</span></p>`}

@@ -2,7 +2,7 @@
 
 import { html, useState } from "/static/app/core.js";
 import { download, url, useApi } from "/static/app/api.js";
-import { count, dateTime, duration, hashrate, money } from "/static/app/format.js";
+import { cost, count, dateTime, duration, hashrate, money } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, MetricCard, PageHead, Pager, Skeleton, StaleNote, StatusBadge, ViewToggle } from "/static/app/kit.js";
 import { toastError } from "/static/app/notices.js";
 import { navigate, setQuery, useQuery } from "/static/app/router.js";
@@ -14,19 +14,19 @@ const PAGE_ROWS = 20;
 const POLL_MS = 5000;
 const STATES = [["", "All"], ["active", "Active"], ["completed", "Completed"], ["cancelled", "Cancelled"]];
 const COLUMNS = [
-  { key: "worker", label: "Worker", cell: (l) => l.worker_id },
+  { key: "worker", label: "Worker", title: true, cell: (l) => l.worker_id },
   { key: "state", label: "State", width: 130, cell: (l) => html`<${StatusBadge} state=${l.state} />` },
   { key: "at", label: "Began", width: 160, cell: (l) => dateTime(l.created_at) },
-  { key: "length", label: "Ran", width: 150, number: true, cell: (l) => html`${duration(l.elapsed_sec)} <span class="soft">of ${duration(l.duration_sec)}</span>` },
+  { key: "length", label: "Ran", width: 150, number: true, cell: (l) => html`<span>${duration(l.elapsed_sec)} <span class="soft">of ${duration(l.duration_sec)}</span></span>` },
   { key: "rate", label: "Delivered", width: 130, number: true, cell: (l) => hashrate(l.avg_hashrate) },
   { key: "blocks", label: "Blocks", width: 90, number: true, cell: (l) => count(l.blocks_found) },
-  { key: "cost", label: "Cost", width: 120, number: true, cell: (l) => money(l.cost_so_far, true) },
+  { key: "cost", label: "Cost", width: 120, number: true, cell: (l) => cost(l.cost_so_far) },
 ];
 
 export default function Renter() {
   const { status, account } = session.value;
   if (status === "checking" && !account) return html`<${PageHead} title="Renter" /><${Skeleton} height=${280} />`;
-  if (!account) return html`<${PageHead} title="Renter" /><${Card}><${EmptyState} icon="renter" title="Sign in to see your leases" text="What you rent, what it delivers, and what it costs.">
+  if (!account) return html`<${PageHead} title="Renter" text="Your leases, and what they delivered." /><${Card}><${EmptyState} icon="renter" title="Sign in to see your leases" text="What runs for you, what it delivers, and what it costs.">
     <${Button} tone="primary" onClick=${() => openSignIn()}>Sign in<//><${Button} onClick=${() => navigate("/marketplace")}>Look at the market<//><//><//>`;
   return html`<${PageHead} title="Renter" text="Your leases, and what they delivered."><${Button} tone="primary" icon="market" onClick=${() => navigate("/marketplace")}>Rent hashpower<//><//>
     <${Totals} account=${account} /><${Running} /><${History} />`;
@@ -67,5 +67,5 @@ function History() {
     <${StaleNote} of=${answer} />
     ${answer.error && !answer.data ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : html`<${DataTable} label="Leases" rows=${rows} columns=${COLUMNS} rowKey=${(l) => l.lease_id} manual loading=${!answer.data} href=${leaseHref} height=${1020}
       empty=${html`<${EmptyState} icon="list" title=${state ? `No ${state} lease` : "No lease yet"} text="Each lease stays here with its settlement." />`} />`}
-    <${Pager} page=${at} pages=${Math.ceil((answer.data?.total ?? 0) / PAGE_ROWS)} onPage=${(next) => setPage(next, { push: true })} /><//>`;
+    <${Pager} page=${at} pages=${Math.ceil(answer.data?.total / PAGE_ROWS)} onPage=${(next) => setPage(next, { push: true })} /><//>`;
 }

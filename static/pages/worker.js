@@ -6,13 +6,12 @@ import { Drawer } from "/static/app/dialog.js";
 import { ago, count, dateTime, duration, gpuName, hashTag, hashrate, money, percent, pricePerKiloHour, short } from "/static/app/format.js";
 import { Button, Card, EmptyState, ErrorState, Facts, HashText, MetricCard, Pill, ProgressBar, Skeleton, StaleNote, StatusBadge, Tabs, Tooltip, stateOf } from "/static/app/kit.js";
 import { navigate, useQuery } from "/static/app/router.js";
-import { isOnline, roster, useNow, workers } from "/static/app/store.js";
+import { asHeard, useNow } from "/static/app/store.js";
 import { Hashrate } from "/static/pages/overview.js";
 
 const TABS = [["now", "Now"], ["leases", "Leases"], ["blocks", "Blocks"]];
 
-export function WorkerDrawer({ id, onClose }) {
-  const name = decodeURIComponent(id);
+export function WorkerDrawer({ id: name, onClose }) {
   const [tab, setTab] = useQuery("tab", "now");
   const answer = useApi(`/api/workers/${encodeURIComponent(name)}`, { every: 15000 });
   return html`<${Drawer} title=${name} onClose=${onClose}>
@@ -22,16 +21,8 @@ export function WorkerDrawer({ id, onClose }) {
         ${tab === "leases" ? html`<${Leases} id=${name} />` : tab === "blocks" ? html`<${Blocks} id=${name} />` : html`<${Now} worker=${answer.data} />`}`}<//>`;
 }
 
-/** What the API answered, with what the feed has told since. */
-function live(worker) {
-  void roster.value.tick;
-  const heard = workers.get(worker.worker_id);
-  const merged = heard ? { ...worker, hashrate: heard.hashrate, active_gpus: heard.active_gpus, last_heartbeat: heard.last_heartbeat, state: heard.state } : worker;
-  return { ...merged, online: heard ? heard.online : isOnline(worker) };
-}
-
 function Head({ worker }) {
-  const now = live(worker);
+  const now = asHeard(worker);
   const per = pricePerKiloHour(now);
   return html`<div class="row between"><${StatusBadge} state=${stateOf(now)} />
       ${now.online && now.state === "AVAILABLE" && html`<${Button} tone="primary" small onClick=${() => navigate(`/marketplace?rent=${encodeURIComponent(worker.worker_id)}`)}>Rent this worker<//>`}</div>
@@ -41,7 +32,7 @@ function Head({ worker }) {
 
 function Now({ worker }) {
   const at = useNow();
-  const now = live(worker);
+  const now = asHeard(worker);
   const uptime = worker.reputation?.breakdown?.uptime_detail;
   return html`<${Hashrate} title="Hashrate" worker=${worker.worker_id} />
     <${Card} title="Worker"><${Facts} items=${[

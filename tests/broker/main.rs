@@ -15,7 +15,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, bounded};
 use xenblocks::base::WorkerId;
 use xenblocks::base::thread::{Death, deathwatch};
-use xenblocks::broker::{Broker, Config, Credentials, Identity, Inbound, Receipt};
+use xenblocks::broker::{Admission, Broker, Config, Credentials, Identity, Inbound, Receipt};
 
 use mqtt_client::{Connect, PATIENCE, Packet, RawClient, publish};
 
@@ -23,11 +23,11 @@ use mqtt_client::{Connect, PATIENCE, Packet, RawClient, publish};
 struct Tokens;
 
 impl Credentials for Tokens {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
         if (user, password) == ("admin", "secret") {
-            return Some(Identity::Administrator);
+            return Some(Identity::Administrator.into());
         }
-        (password == format!("token-of-{user}")).then(|| Identity::Worker(user.parse().unwrap()))
+        (password == format!("token-of-{user}")).then(|| Identity::Worker(user.parse().unwrap()).into())
     }
 }
 

@@ -273,7 +273,7 @@ fn in_closed_mode_nobody_reads_what_is_not_for_him() {
     let mut admin = login("admin", "admin", "secret");
     let messages = retained(&mut admin, "xenminer/#", 1, 1);
     assert_eq!(messages[0].publish(), ("xenminer/rig/status".to_owned(), b"kept".to_vec()));
-    house.broker.publisher().disconnect(&house.broker.clients(), &"rig".parse().unwrap());
+    house.broker.publisher().disconnect(&house.broker.clients(), &"rig".parse().unwrap(), None);
     until("the token is revoked", || !house.broker.clients().ids().contains(&"rig".to_owned()));
     assert_eq!(retained(&mut admin, "xenminer/#", 1, 1).len(), 1, "what it said stays");
 }

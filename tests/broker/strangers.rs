@@ -48,6 +48,35 @@ fn what_kills_the_library_alone_harms_nobody_behind_the_gate() {
 }
 
 #[test]
+fn a_registration_under_no_workers_id_is_refused_where_its_answer_is_awaited() {
+    let house = Harness::open();
+    let long = "w".repeat(129);
+    for id in [long.as_str(), "rig@home", "farm/rig"] {
+        let mut client = house.connect("rig");
+        assert_eq!(client.subscribe(&format!("xenminer/{id}/task"), 1), Some(1));
+        let topic = format!("xenminer/{id}/register");
+        for qos in [0, 1] {
+            client.send(&publish(topic.as_bytes(), b"{}", qos, 7, false));
+            let mut seen: Vec<_> = (0..=qos).map(|_| client.read().expect("it stays connected")).collect();
+            seen.sort_by_key(|packet| packet.first);
+            let (topic, answer) = seen[0].publish();
+            assert_eq!(topic, format!("xenminer/{id}/task"));
+            let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+            assert_eq!((&answer["command"], &answer["accepted"]), (&"register_ack".into(), &false.into()));
+            assert!(answer["reason"].as_str().unwrap().contains("1 to 128 characters of A-Z"), "{answer}");
+            assert_eq!(seen.get(1).map(|packet| packet.first), (qos == 1).then_some(0x40));
+        }
+        // What is retained is removed, and nothing is said with that.
+        client.send(&publish(topic.as_bytes(), b"", 0, 0, true));
+        assert!(client.ping());
+    }
+    let mut client = house.connect("rig");
+    client.send(&publish(format!("xenminer/{}/register", "w".repeat(200)).as_bytes(), b"{}", 1, 7, false));
+    assert_eq!(client.read(), None, "beyond a topic's limit");
+    house.assert_serves();
+}
+
+#[test]
 fn connections_that_break_off_at_once_leave_nothing_behind() {
     let house = Harness::open();
     for round in 0..200 {

@@ -1,6 +1,7 @@
 //! What goes wrong around the page: each has its own clear state and a way on.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -78,13 +79,37 @@ fn a_session_that_ended_is_told_and_signing_in_goes_on() {
     sign_in(&mut visitor);
     visitor.sees("No lease yet");
     visitor.browser.expect("401 ");
-    // A day and a little: the token has run out.
+    // A day and a little: the token has run out. The page has the time from the feed, and dates what is signed by it.
+    let before = visitor.until("document.querySelector('.foot .warn')?.innerText");
     house.pass(86_500);
+    visitor.until(&format!("document.querySelector('.foot .warn').innerText !== {before}"));
     visitor.sees("Sign in again");
     visitor.sees("Sign in to see your leases");
     visitor.click("text=Sign in again");
     visitor.until("document.querySelector('.account-button') && !document.querySelector('dialog[open]')");
     visitor.sees("No lease yet");
+}
+
+#[test]
+fn a_session_that_ends_during_a_rent_is_taken_up_where_it_was() {
+    let house = house();
+    let mut rig = house.rig("rig-1");
+    rig.heartbeat(5000.0);
+    let Some(mut visitor) = about_to_rent(&house) else { return };
+    visitor.fill("input[name=length]", "20 min");
+    visitor.sees("Rent for 12.00");
+    let token = visitor.browser.value("JSON.parse(localStorage['xenblocks.session']).secret");
+    house.api.with_token(token.as_str().unwrap()).post("/api/auth/logout", &json!({})).ok();
+    visitor.browser.expect("401 ");
+    visitor.click("[form=rent-form]");
+    visitor.click("text=Sign in to rent");
+    // The dialog is as it was, and the order is asked for again.
+    visitor.sees("Rent for 12.00");
+    visitor.picture("rent-signed-in-again-1280", DESK);
+    visitor.click("[form=rent-form]");
+    visitor.until("location.pathname.startsWith('/lease/lease-')");
+    rig.command("assign_task");
+    assert_eq!(house.api.get("/api/leases").ok()["items"][0]["duration_sec"], 1200);
 }
 
 #[test]
@@ -149,26 +174,55 @@ fn a_clock_that_is_wrong_changes_nothing_and_is_told() {
     visitor.sees("just now");
 }
 
+/// Free, and free again after a restart: programs find the server at one address.
+fn free_port() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
+}
+
+fn serve(port: &str, db: &Path) -> Server {
+    let statics = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
+    let fixed = ["server", "--mqtt-port", "0", "--log", "off", "--static-dir", statics];
+    Server::spawn_program(program(
+        &[&fixed[..], &["--api-port", port, "--db-path", db.to_str().unwrap()]].concat(),
+    ))
+}
+
+#[test]
+fn a_rent_that_finds_no_server_is_asked_for_again_and_rents_once() {
+    let (_folder, db) = folder();
+    let port = free_port();
+    let mut server = serve(&port, &db);
+    let mut rig = Rig::join(server.mqtt, "rig-1");
+    rig.heartbeat(5000.0);
+    let Some(mut visitor) = Visitor::with_wallet(server.http) else { return };
+    visitor.open("/account");
+    sign_in(&mut visitor);
+    visitor.click("text=Deposit");
+    visitor.click("dialog button[type=submit]");
+    visitor.sees("Deposited 100.00");
+    visitor.open("/marketplace?rent=rig-1");
+    visitor.sees("Rent for 36.00");
+    for part in ["ERR_CONNECTION", "WebSocket connection", "ERR_EMPTY_RESPONSE"] {
+        visitor.browser.expect(part);
+    }
+    server.kill();
+    visitor.click("[form=rent-form]");
+    visitor.sees("The server cannot be reached.");
+    drop(server);
+    let server = serve(&port, &db);
+    let mut rig = Rig::join(server.mqtt, "rig-1");
+    rig.heartbeat(5000.0);
+    visitor.click("[form=rent-form]");
+    visitor.until("location.pathname.startsWith('/lease/lease-')");
+    rig.command("assign_task");
+    assert_eq!(server.api.get("/api/leases").ok()["total"], 1);
+}
+
 #[test]
 fn a_server_that_was_away_is_waited_for_and_what_it_says_then_is_shown() {
     let (_folder, db) = folder();
-    // Free, and free again after a restart: programs find it at one address.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let statics = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
-    let arguments = [
-        "server",
-        "--mqtt-port",
-        "0",
-        "--api-port",
-        &port,
-        "--db-path",
-        db.to_str().unwrap(),
-        "--log",
-        "off",
-        "--static-dir",
-        statics,
-    ];
-    let mut server = Server::spawn_program(program(&arguments));
+    let port = free_port();
+    let mut server = serve(&port, &db);
     let mut rig = Rig::join(server.mqtt, "rig-1");
     rig.heartbeat(5000.0);
     let Some(mut visitor) = Visitor::arrive(server.http) else { return };
@@ -187,7 +241,7 @@ fn a_server_that_was_away_is_waited_for_and_what_it_says_then_is_shown() {
     visitor.click(".nav a[href='/marketplace']");
     visitor.sees("A part of the app could not be loaded.");
     drop(server);
-    let server = Server::spawn_program(program(&arguments));
+    let server = serve(&port, &db);
     let mut newcomer = Rig::join(server.mqtt, "rig-2");
     newcomer.heartbeat(7000.0);
     // By itself, or at once for who does not want to wait.

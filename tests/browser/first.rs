@@ -16,7 +16,7 @@ fn the_overview_and_the_dashboard_show_the_fleet() {
     visitor.open("/");
     visitor.sees("Hashrate");
     visitor.sees("5.00 kH/s");
-    visitor.sees("Difficulty: now 8 KiB");
+    visitor.sees("Difficulty: 8 KiB.");
     visitor.press("Control+k");
     visitor.until("document.activeElement.getAttribute('role') === 'combobox'");
     visitor.type_text("dark or light");

@@ -38,7 +38,16 @@ fn a_link_opens_the_view_it_was_copied_from() {
         visitor.open(path);
         visitor.until(shows);
     }
+    // A page after the last one is the last one.
+    for path in ["/marketplace?page=99", "/?page=99"] {
+        visitor.open(path);
+        visitor.until("location.search === '' && document.querySelector('main .row-link, main .empty')");
+    }
     visitor.browser.expect("404 GET");
+    for path in ["/worker/%E0%A4%A", "/lease/%"] {
+        visitor.open(path);
+        visitor.sees("Not there");
+    }
     visitor.open("/nowhere/at/all");
     visitor.sees("There is no page at /nowhere/at/all");
     visitor.click("text=Go to the overview");

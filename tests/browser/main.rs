@@ -9,6 +9,7 @@ mod first;
 mod fleet;
 mod journeys;
 mod keyboard;
+mod newcomer;
 mod pages;
 mod provider;
 mod renter;

@@ -37,6 +37,13 @@ pub fn fleet(house: &House) -> Vec<Rig> {
             let mut rig = Rig::connect(house.mqtt(), &format!("rig-{number}"));
             rig.owner = wallet().address().to_string();
             let mut described = rig.description();
+            if number == 8 {
+                // Together longer than any card is wide.
+                described["gpus"] = json!(
+                    ["Radeon RX 7900 XTX Nitro+", "Radeon RX 7900 XT Pulse"]
+                        .map(|name| json!({"index": 0, "name": name, "memory_gb": 24}))
+                );
+            }
             described["gpus"][0]["name"] = match number {
                 3 => json!(EVIL),
                 4..8 => json!("NVIDIA H100"),

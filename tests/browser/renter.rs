@@ -48,6 +48,11 @@ fn sign_in_rent_watch_stop_and_read_the_settlement() {
     visitor.sees("Time left");
     house.pass_with(&mut rig, 120);
     visitor.sees("1.20");
+    rig.state("ERROR", None);
+    visitor.sees("it says ERROR. This time is not charged.");
+    visitor.picture("lease-paused-1280", DESK);
+    rig.state("MINING", None);
+    visitor.until("!document.querySelector('main .note.warning')");
     visitor.click("text=Stop");
     visitor.sees("Comes back to you");
     visitor.click("text=Stop and settle");

@@ -270,15 +270,30 @@ fn an_administrators_token_voids_those_of_whoever_took_the_name_before() {
 }
 
 #[test]
-fn revoking_a_token_ends_the_connection_that_came_in_with_it() {
+fn revoking_a_token_ends_the_connections_that_came_in_with_it_and_no_others() {
     let house = House::closed();
-    let token = token_of(&house, "rig-1");
-    let connect = Connect { login: Some(("rig-1", &token)), ..Connect::new("xenminer_rig-1") };
-    let mut rig = Rig::connect_with(house.mqtt(), "rig-1", &connect);
+    let tokens = [token_of(&house, "rig-1"), token_of(&house, "rig-1")];
+    let connect = |name, token: &str| {
+        let connect = Connect { login: Some(("rig-1", token)), ..Connect::new(name) };
+        Rig::connect_with(house.mqtt(), "rig-1", &connect)
+    };
+    let mut rig = connect("xenminer_rig-1", &tokens[1]);
     rig.register();
+    let (mut old, mut older) = (connect("old", &tokens[0]), connect("older", &tokens[0]));
     let listed = house.admin().get("/api/workers/rig-1/tokens").ok();
-    let path = format!("/api/workers/rig-1/tokens/{}", listed["tokens"][0]["token_id"]);
-    house.admin().send("DELETE", &path, None).ok();
+    let revoke = |which: usize| {
+        let path = format!("/api/workers/rig-1/tokens/{}", listed["tokens"][which]["token_id"]);
+        house.admin().send("DELETE", &path, None).ok();
+    };
+    // The newest stands first.
+    revoke(1);
+    while old.client.read().is_some() {}
+    while older.client.read().is_some() {}
+    rig.register();
+    revoke(0);
     while rig.client.read().is_some() {}
-    assert_eq!(RawClient::try_connect(house.mqtt(), &connect), Some(5));
+    for token in &tokens {
+        let connect = Connect { login: Some(("rig-1", token)), ..Connect::new("late") };
+        assert_eq!(RawClient::try_connect(house.mqtt(), &connect), Some(5));
+    }
 }

@@ -43,7 +43,7 @@ impl Dashboard {
     }
 
     /// The next of them that is wanted.
-    fn next_of_by(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(super) fn next_of_by(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let event = self.next();
             if event["type"] == kind && wanted(&event["data"]) {

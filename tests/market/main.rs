@@ -21,6 +21,7 @@ mod network;
 mod old_faults;
 mod orders;
 mod pages;
+mod pauses;
 mod payloads;
 mod prototype_app;
 mod prototype_miner;

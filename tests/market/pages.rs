@@ -67,8 +67,12 @@ fn a_leases_page_shows_what_was_promised_and_delivered_and_what_stopping_means()
 
     let preview = house.api.get(&format!("/api/leases/{id}/preview")).ok();
     assert_eq!(preview["extend"], json!(null));
-    let settlement = house.stop(&id)["settlement"].clone();
-    assert_eq!(settlement["total_cost"], preview["stop"]["total_cost"], "as it was foretold");
+    house.stop(&id);
+    let paid = house.lease(&id)["paid"].clone();
+    assert_eq!(paid["held"], 36.0, "also when nothing is held any more");
+    for part in ["total_cost", "provider_payment", "platform_fee", "refund"] {
+        assert_eq!(paid[part], preview["stop"][part], "as it was foretold");
+    }
     house.api.get(&format!("/api/leases/{id}/preview")).refused(404);
 }
 

@@ -61,6 +61,12 @@ fn it_mines_through_a_lost_connection_and_stops_in_its_odd_form() {
 
     house.stop(id);
     assert_eq!(rig.command("release")["lease_id"], id);
+    // Before it has said anything more: the lease is over for all who look.
+    let over = await_some("the lease's end", || {
+        Some(house.worker(ID))
+            .filter(|worker| worker["current_prefix"] == "" && worker["state"] == "AVAILABLE")
+    });
+    assert_eq!((&over["current_address"], &over["hashrate"]), (&json!(""), &json!(2500.25)));
     rig.state("COMPLETED", None);
     rig.state("AVAILABLE", None);
     house.await_state(ID, "AVAILABLE");
@@ -104,4 +110,33 @@ fn one_that_missed_the_begin_of_a_lease_is_given_it_when_it_comes_back() {
     beat(&house, &mut rig, OWNER, "");
     let task = rig.command("assign_task");
     assert_eq!((&task["lease_id"], &task["prefix"]), (&lease["lease_id"], &lease["prefix"]));
+}
+
+#[test]
+fn its_pause_is_not_paid_and_it_takes_its_lease_up_again() {
+    let house = House::open();
+    let mut rig = connect(&house);
+    rig.register();
+    let lease = house.rent(ID, 600);
+    let id = lease["lease_id"].as_str().unwrap();
+    rig.command("assign_task");
+    rig.state("LEASED", None);
+    rig.state("MINING", Some(id));
+    house.await_state(ID, "MINING");
+    house.pass_with(&mut rig, 60);
+    house.api.post(&format!("/api/workers/{ID}/control"), &json!({"action": "pause"})).ok();
+    assert_eq!(rig.control()["action"], "pause");
+    // It gives its lease up, and hashes for itself.
+    rig.state("IDLE", None);
+    await_some("the pause", || (house.lease(id)["paused"] == "IDLE").then_some(()));
+    beat(&house, &mut rig, OWNER, "");
+    house.api.post(&format!("/api/workers/{ID}/control"), &json!({"action": "resume"})).ok();
+    assert_eq!(rig.control()["action"], "resume");
+    rig.register();
+    assert_eq!(rig.command("assign_task")["lease_id"], id);
+    rig.state("LEASED", None);
+    rig.state("MINING", Some(id));
+    house.await_state(ID, "MINING");
+    house.pass_with(&mut rig, 60);
+    assert_eq!(house.stop(id)["settlement"]["duration_sec"], 120.0);
 }

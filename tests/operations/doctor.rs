@@ -35,7 +35,40 @@ fn doctor_leaves_a_running_server_alone() {
     let (code, said) = doctor(&["--mqtt-port", &mqtt, "--api-port", &api, "--db-path", path]);
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(said.matches("it runs already").count(), 2, "{said}");
+    assert!(said.contains("is held by the marketplace that answers"), "{said}");
     assert!(said.contains("every invariant holds"), "{said}");
+}
+
+#[test]
+fn doctor_tells_the_server_of_this_database_from_another() {
+    let (folder, db) = folder();
+    let server = Server::spawn(&db);
+    let (mqtt, api) = (server.mqtt.port().to_string(), server.http.port().to_string());
+    let path = db.to_str().unwrap();
+    let ports = format!("--api-port {api}, --mqtt-port {mqtt}");
+    let failing = |arguments: &[&str], says: &[&str]| {
+        let (code, said) = doctor(arguments);
+        let fails: Vec<&str> = said.lines().filter(|line| line.starts_with("FAIL")).collect();
+        assert!(code == Some(1) && fails.len() == says.len(), "{said}");
+        for (line, says) in fails.iter().zip(says) {
+            assert!(line.contains(says), "{says:?}: {said}");
+        }
+    };
+    // Its ports, another database.
+    let other = folder.path().join("other.db");
+    let another = "by a XenBlocks server with another database: choose another port";
+    failing(&["--mqtt-port", &mqtt, "--api-port", &api, "--db-path", other.to_str().unwrap()], &[another; 2]);
+    // Free ports, its database.
+    let held = format!("is held by a XenBlocks server (pid {}, {ports}): stop it, or choose", server.pid());
+    failing(&["--mqtt-port", "0", "--api-port", "0", "--db-path", path], &[&held]);
+    // Its database and one of its ports.
+    let elsewhere = format!("by the server of this database (pid {}, {ports}): give its flags", server.pid());
+    failing(&["--mqtt-port", &mqtt, "--api-port", "0", "--db-path", path], &[&elsewhere, &held]);
+    // Held by what is no server.
+    drop(server);
+    let _held = xenblocks::store::Database::open(&db).unwrap();
+    let says = "is held by another xenblocks process: stop it";
+    failing(&["--mqtt-port", "0", "--api-port", "0", "--db-path", path], &[says]);
 }
 
 #[test]

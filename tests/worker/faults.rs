@@ -205,6 +205,22 @@ fn a_rented_worker_makes_verified_blocks_for_its_renter() {
     });
     let prefix = lease["prefix"].as_str().unwrap();
     assert!(blocks.iter().all(|block| key(block).starts_with(prefix)));
+    // Paused by its operator it says so, and its renter does not pay until it mines again.
+    let lease = |field: &str| server.api.get(&format!("/api/leases/{id}")).ok()[field].clone();
+    let control = |action: &str| {
+        let path = format!("/api/workers/{WORKER}/control");
+        server.api.post(&path, &json!({ "action": action })).ok();
+    };
+    // It may have been rented before it knew the difficulty.
+    let before = lease("interrupted_sec").as_f64();
+    assert_eq!(lease("paused"), json!(null));
+    control("pause");
+    await_some("the pause", || (lease("paused") == "IDLE").then_some(()));
+    control("resume");
+    await_some("its end", || lease("paused").is_null().then_some(()));
+    let off = lease("interrupted_sec");
+    assert!(off.as_f64() > before, "{off} {before:?}");
+    assert_eq!(lease("interrupted_sec"), off);
     assert_eq!(miner.stop(), Some(0));
 }
 

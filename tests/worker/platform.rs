@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use serde_json::{Value, json};
 use xenblocks::base::{Clock, Secret, thread};
-use xenblocks::broker::{self, Broker, Credentials, Identity, Inbound, Receipt};
+use xenblocks::broker::{self, Admission, Broker, Credentials, Identity, Inbound, Receipt};
 use xenblocks::pow::Difficulty;
 use xenblocks::protocol::{Channel, Topic};
 use xenblocks::worker::session::{Broker as Address, Login};
@@ -19,8 +19,8 @@ const PREFIX: &str = "a1b2c3d4e5f60718";
 struct OneWorker;
 
 impl Credentials for OneWorker {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
-        (user == WORKER && password == TOKEN).then(|| Identity::Worker(WORKER.parse().unwrap()))
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
+        (user == WORKER && password == TOKEN).then(|| Identity::Worker(WORKER.parse().unwrap()).into())
     }
 }
 
@@ -82,12 +82,17 @@ impl Platform {
     fn accept(&self) {
         self.next_on(Channel::Register);
     }
+
+    fn assign(&self) {
+        self.task(&json!({"command": "assign_task", "lease_id": "lease-1", "consumer_id": "c",
+            "consumer_address": "0xAABBCCDDEE1234567890ABCDEF1234567890ABCD", "prefix": PREFIX,
+            "duration_sec": 3600}));
+    }
 }
 
-#[test]
-fn a_miner_works_for_the_real_broker_and_repeats_a_block_that_was_not_committed() {
-    let platform = Platform::start();
-    let config = Config {
+/// A miner on one core whose next heartbeat by the clock is far off.
+fn config(platform: &Platform, marker: &str) -> Config {
+    Config {
         worker_id: WORKER.parse().unwrap(),
         address: "0x24691E54aFafe2416a8252097C9Ca67557271475".parse().unwrap(),
         broker: Some(Address {
@@ -98,21 +103,50 @@ fn a_miner_works_for_the_real_broker_and_repeats_a_block_that_was_not_committed(
         rpc_link: None,
         hardware: Hardware::Cpu { threads: 1 },
         difficulty: Some(Difficulty::new(64).unwrap()),
-        // One hash in fifty, so that a busy machine finds one in time.
-        marker: "XE".parse().unwrap(),
-        heartbeat_interval: Duration::from_secs(30),
+        marker: marker.parse().unwrap(),
+        heartbeat_interval: Duration::from_secs(3600),
         state_dir: None,
         board: Board::default(),
-    };
+    }
+}
+
+#[test]
+fn who_rents_a_miner_is_told_at_once_how_fast_it_hashes() {
+    let platform = Platform::start();
+    let config = config(&platform, "XEN11XEN11XEN11");
+    let (stop, stopped): (_, Receiver<()>) = bounded(1);
+    std::thread::scope(|scope| {
+        let miner = scope.spawn(move || run(config, Clock::system(), stopped));
+        let stop = stop;
+        platform.accept();
+        let hashes = |prefix: &str| loop {
+            let (heartbeat, _) = platform.next_on(Channel::Heartbeat);
+            if heartbeat["prefix"] == prefix && heartbeat["hashrate"].as_f64() > Some(0.0) {
+                break;
+            }
+        };
+        hashes("");
+        platform.assign();
+        hashes(PREFIX);
+        drop(stop);
+        platform.next_state("offline");
+        miner.join().unwrap().unwrap();
+    });
+    assert!(platform.deaths.try_recv().is_err(), "the broker is well");
+}
+
+#[test]
+fn a_miner_works_for_the_real_broker_and_repeats_a_block_that_was_not_committed() {
+    let platform = Platform::start();
+    // One hash in fifty, so that a busy machine finds one in time.
+    let config = config(&platform, "XE");
     let (stop, stopped): (_, Receiver<()>) = bounded(1);
     std::thread::scope(|scope| {
         let miner = scope.spawn(move || run(config, Clock::system(), stopped));
         let stop = stop;
         platform.accept();
         platform.next_state("AVAILABLE");
-        platform.task(&json!({"command": "assign_task", "lease_id": "lease-1", "consumer_id": "c",
-            "consumer_address": "0xAABBCCDDEE1234567890ABCDEF1234567890ABCD", "prefix": PREFIX,
-            "duration_sec": 3600}));
+        platform.assign();
         platform.next_state("MINING");
         let (lost, receipt) = loop {
             let (block, receipt) = platform.next_on(Channel::Block);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::{Value, json};
 use xenblocks::base::{Clock, Secret, Timestamp, WorkerId, thread};
-use xenblocks::broker::{self as platform, Credentials, Identity, Inbound};
+use xenblocks::broker::{self as platform, Admission, Credentials, Identity, Inbound};
 use xenblocks::protocol::Channel;
 use xenblocks::sim::{SimError, fleet, leases};
 use xenblocks::worker::session::Broker as Address;
@@ -48,7 +48,8 @@ fn a_simulated_worker_mines_its_lease_and_ends_it_by_itself_or_when_released() {
         block_interval: Duration::from_millis(50),
         gpu_count: 2,
         api_port: None,
-        heartbeat_interval: Duration::from_millis(300),
+        // Far off: what comes is told for its own sake.
+        heartbeat_interval: Duration::from_secs(3600),
         tokens: HashMap::new(),
         seed: Some(3),
     };
@@ -65,15 +66,15 @@ fn a_simulated_worker_mines_its_lease_and_ends_it_by_itself_or_when_released() {
             broker.send(&worker, "task", &assign("lease-1", 0));
             assert_eq!(broker.next_state("LEASED")["lease_id"], "lease-1");
             broker.next_state("MINING");
+            broker.until("a leased heartbeat", |_, seen| {
+                (seen.on("heartbeat")?["prefix"] == PREFIX).then_some(())
+            });
             for _ in 0..3 {
                 let block = broker.next_on("block");
                 assert_eq!((&block["lease_id"], &block["account"]), (&json!("lease-1"), &json!(RENTER)));
                 assert!(block["key"].as_str().unwrap().starts_with(PREFIX), "{block}");
                 assert!(block["hash"].as_str().unwrap().contains("XEN11"));
             }
-            broker.until("a leased heartbeat", |_, seen| {
-                (seen.on("heartbeat")?["prefix"] == PREFIX).then_some(())
-            });
             broker.send(&worker, "task", &json!({"command": "release", "lease_id": "another"}));
             broker.send(&worker, "task", &json!({"command": "release", "lease_id": "lease-1"}));
             assert_eq!(broker.next_state("COMPLETED")["lease_id"], "lease-1");
@@ -296,8 +297,8 @@ fn token(worker: &str) -> String {
 }
 
 impl Credentials for Backwards {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
-        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()))
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
+        (password == token(user)).then(|| Identity::Worker(user.parse().unwrap()).into())
     }
 }
 

@@ -48,7 +48,7 @@ impl WorkerLink for FakeLink {
         worker.as_str() == "rig-1"
     }
 
-    fn disconnect(&self, _: &WorkerId) {}
+    fn disconnect(&self, _: &WorkerId, _: Option<i64>) {}
 
     fn control(&self, worker: &WorkerId, control: &Control) {
         self.sent.lock().unwrap().push((worker.clone(), control.clone()));

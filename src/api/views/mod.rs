@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::api::ApiError;
 use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
-use crate::market::leases::{cost_so_far, interrupted_until};
+use crate::market::leases::{cost_so_far, interrupted_since, interrupted_until};
+use crate::protocol::ReportedState;
 use crate::store::blocks::Block;
 use crate::store::leases::Lease;
 use crate::store::settlements::Settlement;
@@ -99,6 +100,9 @@ pub struct LeaseView {
     mining_address: String,
     ends_at: Timestamp,
     interrupted_sec: f64,
+    interrupted_since: Option<Timestamp>,
+    /// What the worker says that it does instead of mining for it.
+    paused: Option<&'static str>,
     cost_so_far: Amount,
     held: Amount,
     advertised_hashrate: f64,
@@ -168,6 +172,8 @@ impl LeaseView {
             mining_address: text(lease.consumer_address.as_str()),
             ends_at: lease.ends_at,
             interrupted_sec: seconds(interrupted),
+            interrupted_since: interrupted_since(lease, live, until).filter(|_| lease.ended_at.is_none()),
+            paused: lease.paused.map(ReportedState::as_str),
             cost_so_far: cost_so_far(lease, live, now),
             held: lease.hold,
             advertised_hashrate: rounded(lease.advertised_hashrate, 2),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::base::{AccountId, EthAddress, LeaseId};
+use crate::protocol::ReportedState;
 
 const MINUTE: i64 = 60_000_000;
 const SILENCE: i64 = 90_000_000;
@@ -23,8 +24,19 @@ pub(super) struct Worker {
     address: Option<EthAddress>,
     pub(super) price: i64,
     pub(super) listed: bool,
-    /// Every sign of life (true) and every farewell (false) with its moment.
-    signs: Vec<(i64, bool)>,
+    /// All that was heard of it, with its moment.
+    pub(super) signs: Vec<(i64, Sign)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Sign {
+    Registers,
+    Beats,
+    /// The same with the prefix of a lease.
+    Works(usize),
+    Goes,
+    /// Perhaps of a lease.
+    Says(ReportedState, Option<usize>),
 }
 
 #[derive(Clone)]
@@ -37,6 +49,8 @@ pub(super) struct Lease {
     pub(super) price: i64,
     pub(super) duration: i64,
     pub(super) created: i64,
+    /// How much had been heard of the worker then.
+    pub(super) told: usize,
     pub(super) ended: Option<i64>,
     pub(super) cost: i64,
 }
@@ -81,18 +95,28 @@ impl Model {
     pub(super) fn register(&mut self, name: &str, address: Option<EthAddress>, now: i64) {
         self.balances.entry(name.into()).or_insert(0);
         let new = || Worker { address, price: 600_000, listed: true, signs: Vec::new() };
-        self.workers.entry(name.into()).or_insert_with(new).signs.push((now, true));
+        self.workers.entry(name.into()).or_insert_with(new).signs.push((now, Sign::Registers));
     }
 
     pub(super) fn alive(&mut self, name: &str, now: i64) {
-        if let Some(worker) = self.workers.get_mut(name) {
-            worker.signs.push((now, true));
-        }
+        self.hear(name, Sign::Beats, now);
+    }
+
+    pub(super) fn works(&mut self, name: &str, lease: usize, now: i64) {
+        self.hear(name, Sign::Works(lease), now);
     }
 
     pub(super) fn gone(&mut self, name: &str, now: i64) {
+        self.hear(name, Sign::Goes, now);
+    }
+
+    pub(super) fn says(&mut self, name: &str, state: ReportedState, lease: Option<usize>, now: i64) {
+        self.hear(name, Sign::Says(state, lease), now);
+    }
+
+    fn hear(&mut self, name: &str, sign: Sign, now: i64) {
         if let Some(worker) = self.workers.get_mut(name) {
-            worker.signs.push((now, false));
+            worker.signs.push((now, sign));
         }
     }
 
@@ -100,7 +124,8 @@ impl Model {
     pub(super) fn free(&self, available: &[(String, bool)], now: i64) -> Vec<String> {
         let free = available.iter().filter(|(name, available)| {
             let worker = &self.workers[name];
-            let online = worker.signs.last().is_some_and(|(at, alive)| *alive && now - at < SILENCE);
+            let mut heard = worker.signs.iter().rev().filter(|(_, sign)| !matches!(sign, Sign::Says(..)));
+            let online = heard.next().is_some_and(|(at, sign)| *sign != Sign::Goes && now - at < SILENCE);
             *available && worker.listed && online && self.active_of(name).is_none()
         });
         free.map(|(name, _)| name.clone()).collect()
@@ -132,7 +157,7 @@ impl Model {
     pub(super) fn end(&mut self, index: usize, at: i64) {
         self.find_lost(index);
         let lease = self.leases[index].clone();
-        let billed = at - lease.created - self.away(&lease.worker, lease.created, at);
+        let billed = at - lease.created - self.not_paid(index, at);
         let cost = rounded(i128::from(lease.price) * i128::from(billed), MINUTE.into());
         let fee = cost / 20;
         let provider = match self.workers[&lease.worker].address.and_then(|a| self.wallets.get(&a)) {
@@ -146,25 +171,21 @@ impl Model {
         self.leases[index].cost = cost;
     }
 
-    /// Time without the worker between two moments: from a farewell, or from a sign of life that
-    /// none followed for 90 s, to the next sign of life.
-    fn away(&self, worker: &str, from: i64, to: i64) -> i64 {
-        let mut signs: Vec<(i64, bool)> =
-            self.workers[worker].signs.iter().copied().filter(|(at, _)| *at <= to).collect();
-        signs.push((to, true));
-        let (mut total, mut seen, mut since) = (0, None::<i64>, None::<i64>);
-        for (at, alive) in signs {
-            if since.is_none() && seen.is_some_and(|seen| at - seen >= SILENCE) {
-                since = seen;
-            }
-            if alive {
-                total += since.map_or(0, |since| (at - since.max(from)).max(0));
-                (seen, since) = (Some(at), None);
+    /// Time of a lease up to a moment in which its worker was away (from a farewell, or from a sign of life
+    /// that none followed for 90 s, to the next one) or said that it did something else, told once each.
+    fn not_paid(&self, index: usize, to: i64) -> i64 {
+        let lease = &self.leases[index];
+        let mut story = Story { told: lease.created, ..Story::default() };
+        let signs = self.workers[&lease.worker].signs.iter().take_while(|(at, _)| *at <= to);
+        for (number, (at, sign)) in signs.enumerate() {
+            if number < lease.told {
+                story.hear_before(*at, *sign);
             } else {
-                since = since.or(Some(at));
+                story.hear(*at, *sign, index);
             }
         }
-        total
+        story.close(to);
+        story.total
     }
 
     pub(super) fn sign_in(&mut self, address: EthAddress, id: &str) {
@@ -240,5 +261,83 @@ impl Model {
     fn count(&self, mut wanted: impl FnMut(&Block) -> bool) -> i64 {
         let blocks = self.recorded.iter().filter(|(key, block)| wanted(block) && self.counts(key, block));
         i64::try_from(blocks.count()).unwrap()
+    }
+}
+
+/// What is known of a worker while its signs are told one after the other.
+#[derive(Default)]
+struct Story {
+    seen: Option<i64>,
+    gone: Option<i64>,
+    /// It said that it mines, since it was last told to.
+    mines: bool,
+    pauses: bool,
+    /// Since when it is not paid.
+    since: Option<i64>,
+    /// Up to where all is in the total.
+    told: i64,
+    total: i64,
+}
+
+impl Story {
+    fn away(&self, at: i64) -> Option<i64> {
+        self.gone.or(self.seen.filter(|seen| at - seen >= SILENCE))
+    }
+
+    /// What was heard before the lease.
+    fn hear_before(&mut self, at: i64, sign: Sign) {
+        match sign {
+            Sign::Registers | Sign::Beats | Sign::Works(_) => (self.seen, self.gone) = (Some(at), None),
+            Sign::Goes => self.gone = self.away(at).or(Some(at)),
+            Sign::Says(..) => {}
+        }
+    }
+
+    fn hear(&mut self, at: i64, sign: Sign, lease: usize) {
+        self.since = self.since.or(self.away(at));
+        self.hear_before(at, sign);
+        match sign {
+            Sign::Goes => {
+                self.since = self.since.or(Some(at));
+                self.mines = false;
+            }
+            Sign::Registers | Sign::Beats if self.pauses => {}
+            Sign::Registers | Sign::Beats => self.close(at),
+            Sign::Works(of) if of == lease && self.pauses => self.resume(at),
+            Sign::Works(_) => {}
+            Sign::Says(state, of) => self.hear_said(at, state, of.is_none_or(|of| of == lease)),
+        }
+        self.mines &= sign != Sign::Registers;
+    }
+
+    fn hear_said(&mut self, at: i64, state: ReportedState, of_this: bool) {
+        use ReportedState::{Available, Completed, Error, Idle, Leased, Mining, SelfMining};
+        match state {
+            Mining if of_this => self.resume(at),
+            Leased if of_this => self.mines = false,
+            Idle | SelfMining | Error if of_this => self.pause(at),
+            Available | Completed if of_this && (self.mines || self.pauses) => self.pause(at),
+            Error => self.mines = false,
+            _ => {}
+        }
+    }
+
+    fn pause(&mut self, at: i64) {
+        self.since = self.since.or(Some(at));
+        (self.pauses, self.mines) = (true, false);
+    }
+
+    fn resume(&mut self, at: i64) {
+        if self.pauses && self.away(at).is_none() {
+            self.close(at);
+        }
+        (self.pauses, self.mines) = (false, true);
+    }
+
+    fn close(&mut self, at: i64) {
+        if let Some(since) = self.since.take().or(self.away(at)) {
+            self.total += at - since.max(self.told).min(at);
+            self.told = at;
+        }
     }
 }

@@ -196,7 +196,7 @@ impl<'a> Stage<'a> {
             let worker_id = worker.register.worker_id.clone();
             if offline {
                 let status = Status { worker_id, state: ReportedState::Offline, lease_id: None };
-                workers::status(scope, &status, seen)?;
+                workers::status(scope, None, &status, seen)?;
             } else if number % UNLISTED_SHARE == UNLISTED_SHARE - 1 && !leased.contains(&number) {
                 workers::set_listed(scope, &Actor::Unrestricted, &worker_id, false)?;
             }

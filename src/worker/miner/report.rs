@@ -25,7 +25,8 @@ impl Miner {
         log::info!("{} hashes with {}{owner}", self.worker, kinds.join(", "));
     }
 
-    /// Says that a lease began or ended.
+    /// Says that a lease began or ended; of a beginning also how fast it hashes: who rented it is not
+    /// to wait for that until the next heartbeat is due.
     pub(super) fn tell_lease(&mut self) {
         let now = self.agent.lease();
         if self.told.as_ref() == now.map(|lease| &lease.id) {
@@ -42,6 +43,10 @@ impl Miner {
             log::info!("{}: mining for {}, {time}", lease.id, lease.renter);
         }
         self.told = now.map(|lease| lease.id.clone());
+        // A rate of nothing is not measured yet: the first measure tells itself.
+        if self.told.is_some() && self.rates.seconds_10 > 0.0 {
+            self.heartbeat();
+        }
     }
 
     /// The first measure after a rest is told at once: nobody is to see a worker at 0 H/s for the

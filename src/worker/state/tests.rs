@@ -125,9 +125,17 @@ fn a_registration_without_answer_or_refused_is_sent_again() {
 fn pause_rests_and_keeps_the_lease_and_refuses_a_new_one() {
     let mut machine = available();
     machine.step(Input::Assign(lease(1, 60, at(0.0))), at(0.0));
-    assert_eq!(machine.step(Input::Pause, at(1.0))[0], Action::Obey(Orders::Rest));
+    // By this word with the lease's name the platform knows not to bill it.
+    let idle = Action::Report {
+        state: ReportedState::Idle,
+        lease: Some(lease(1, 60, at(0.0)).id),
+        detail: Some("paused".into()),
+    };
+    assert_eq!(machine.step(Input::Pause, at(1.0)), [Action::Obey(Orders::Rest), idle]);
     assert_eq!(states(&machine.step(Input::Assign(lease(2, 60, at(1.0))), at(1.0))), ["IDLE"]);
-    assert_eq!(machine.step(Input::Resume, at(2.0))[0], Action::Obey(Orders::Lease(lease(1, 60, at(0.0)))));
+    let actions = machine.step(Input::Resume, at(2.0));
+    assert_eq!(actions[0], Action::Obey(Orders::Lease(lease(1, 60, at(0.0)))));
+    assert_eq!(states(&actions), ["MINING"]);
     assert_eq!(machine.state(), ReportedState::Mining);
 }
 

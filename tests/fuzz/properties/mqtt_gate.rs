@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, bounded};
 use xenblocks::base::WorkerId;
 use xenblocks::base::limits::MQTT_PACKET_BYTES_MAX;
 use xenblocks::base::thread::{self, Death, deathwatch};
-use xenblocks::broker::{Broker, Config, Credentials, Identity, Inbound};
+use xenblocks::broker::{Admission, Broker, Config, Credentials, Identity, Inbound};
 
 /// The worker that may log in, with the password `token`.
 const WORKER: &str = "rig-1";
@@ -39,10 +39,10 @@ struct House {
 struct Tokens;
 
 impl Credentials for Tokens {
-    fn check(&self, user: &str, password: &str) -> Option<Identity> {
+    fn check(&self, user: &str, password: &str) -> Option<Admission> {
         match (user, password) {
-            (WORKER, "token") => Some(Identity::Worker(WORKER.parse().unwrap())),
-            ("admin", "secret") => Some(Identity::Administrator),
+            (WORKER, "token") => Some(Identity::Worker(WORKER.parse().unwrap()).into()),
+            ("admin", "secret") => Some(Identity::Administrator.into()),
             _ => None,
         }
     }

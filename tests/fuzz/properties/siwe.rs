@@ -13,10 +13,10 @@ pub fn check(data: &[u8]) {
     assert!(message.nonce.len() >= 8 && message.nonce.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     assert!(!message.domain.is_empty() && !message.domain.contains(['/', '?', '#', ' ', '<']));
     assert!(message.chain_id.bytes().all(|digit| digit.is_ascii_digit()));
-    assert!(!message.expiration_time.is_some_and(|end| message.is_valid_at(end)));
-    let begins = message.not_before.unwrap_or(message.issued_at);
+    assert!(message.expiration_time.is_none_or(|end| message.check_time(end).is_err()));
+    let begins = message.not_before.map_or(message.issued_at, |begins| begins.max(message.issued_at));
     let ended = message.expiration_time.is_some_and(|end| end <= begins);
-    assert_eq!(message.is_valid_at(begins), !ended);
+    assert_eq!(message.check_time(begins).is_ok(), !ended);
     for more in ["\n", "\n\n", " ", "\nVersion: 1", "\nNonce: 12345678"] {
         let longer = format!("{text}{more}");
         let read = SignInMessage::parse(&longer);
