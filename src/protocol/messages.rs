@@ -390,20 +390,18 @@ mod tests {
 
     #[test]
     fn what_is_over_its_limit_is_refused_and_what_is_at_it_is_not() {
-        let text = |length: usize| "x".repeat(length);
-        let block = |hash: String| json!({"worker_id": "w", "key": "0".repeat(64), "hash": hash});
-        let with = |field: &str, value: Value| json!({"worker_id": "w", field: value});
-        let version = |length| with("version", json!(text(length)));
-        let gpus = |count| with("gpus", json!(vec![json!({}); count]));
-        let rate = |hashrate| with("hashrate", json!(hashrate));
+        let text = |length: usize| json!("x".repeat(length));
+        let gpu = json!({"index": 0, "name": "", "memory_gb": 1});
+        let gpus = |count| json!(vec![gpu.clone(); count]);
         for (channel, field, most, more) in [
-            (Channel::Register, "version", version(TEXT_BYTES_MAX), version(TEXT_BYTES_MAX + 1)),
+            (Channel::Register, "version", text(TEXT_BYTES_MAX), text(TEXT_BYTES_MAX + 1)),
             (Channel::Register, "gpus", gpus(GPUS_MAX), gpus(GPUS_MAX + 1)),
-            (Channel::Heartbeat, "hashrate", rate(HASHRATE_MAX), rate(HASHRATE_MAX * 1.01)),
-            (Channel::Block, "hash", block(text(HASH_BYTES_MAX)), block(text(HASH_BYTES_MAX + 1))),
+            (Channel::Heartbeat, "hashrate", json!(HASHRATE_MAX), json!(HASHRATE_MAX * 1.01)),
+            (Channel::Block, "hash", text(HASH_BYTES_MAX), text(HASH_BYTES_MAX + 1)),
         ] {
-            assert!(parse(channel, most.to_string().as_bytes()).is_ok(), "{field}");
-            assert_eq!(refused_field(channel, &more), field);
+            let most = with(channel, field, most).to_string();
+            assert!(parse(channel, most.as_bytes()).is_ok(), "{field}");
+            assert_eq!(refused_field(channel, &with(channel, field, more)), field);
         }
     }
 
