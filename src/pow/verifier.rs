@@ -79,7 +79,9 @@ mod tests {
         let started = std::time::Instant::now();
         assert_eq!(verifier.verify(&phc, &key), Err(Busy));
         assert!(started.elapsed() >= VERIFIER_WAIT_MAX);
-        busy.into_iter().for_each(|hasher| verifier.back.send(hasher).unwrap());
+        for hasher in busy {
+            verifier.back.send(hasher).unwrap();
+        }
         assert_eq!(verifier.verify(&phc, &key), Ok(true));
     }
 }

@@ -134,10 +134,10 @@ fn an_account_is_slowed_down_wherever_it_comes_from() {
 #[test]
 fn a_platform_whose_writer_does_not_come_to_its_probe_is_not_ready_until_it_does() {
     let house = House::open();
-    let (go_on, held) = crossbeam_channel::bounded::<()>(0);
+    let (release, waiting) = crossbeam_channel::bounded::<()>(0);
     let hold = move |_: &mut Scope<'_>| {
         // An error: the test has let go.
-        let _ = held.recv();
+        let _ = waiting.recv();
         Ok::<_, Refusal>(())
     };
     house.store.submit(hold, |_| ()).unwrap();
@@ -148,6 +148,6 @@ fn a_platform_whose_writer_does_not_come_to_its_probe_is_not_ready_until_it_does
         (ready.status, ready.json()["reason"].as_str()),
         (503, Some("the database's writer does not answer"))
     );
-    drop(go_on);
+    drop(release);
     assert_eq!(house.get("/ready").status, 200);
 }
