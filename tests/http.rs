@@ -251,6 +251,32 @@ fn a_client_that_trickles_its_head_runs_out_of_time() {
     assert_eq!(client.answer().status, 408);
 }
 
+/// What it goes on sending is read no faster than the limit says, and it gets the whole answer.
+#[test]
+fn who_sends_on_after_a_refusal_is_held_up() {
+    let house = House::new();
+    let mut client = house.client();
+    let started = Instant::now();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    let mut writer = client.stream().try_clone().unwrap();
+    let sending = move || {
+        let line = format!("X-Long: {}\r\n", "y".repeat(1000)).repeat(16);
+        while writer.write_all(line.as_bytes()).is_ok() {}
+    };
+    let sending = xenblocks::base::thread::spawn_connection("sending", sending).unwrap();
+    assert_eq!(client.answer().status, 431);
+    sending.join().unwrap();
+    assert!(started.elapsed() >= limits::HTTP_LINGER_TIME_MAX, "{:?}", started.elapsed());
+    // Who sends a little more and then reads is not kept waiting.
+    let started = Instant::now();
+    let mut client = house.client();
+    let body = "x".repeat(limits::HTTP_BODY_BYTES_MAX * 3 / 2);
+    let request = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(client.send(request).answer().status, 413);
+    assert!(client.is_closed() && started.elapsed() < limits::HTTP_LINGER_TIME_MAX);
+    house.assert_alive();
+}
+
 #[test]
 fn the_cap_is_answered_503_and_gives_way_again() {
     let house = House::with(|config| config.connections_max = 2);

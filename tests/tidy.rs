@@ -273,6 +273,30 @@ fn every_fault_of_the_prototype_has_its_test() {
     assert!(missing.is_empty(), "no test for {missing:?}");
 }
 
+/// What can be full says what happens then, and which test fills it.
+#[test]
+fn every_limit_has_its_row_and_every_row_its_test() {
+    let limits = read("src/base/limits.rs");
+    let limits = limits.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let limits: BTreeSet<&str> = limits.collect();
+    let page = read("docs/specification.md");
+    let table = page.split("\n## ").find(|part| part.starts_with("Limits\n")).expect("the table of limits");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let (mut told, mut problems) = (BTreeSet::new(), Vec::new());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').collect();
+        told.extend(quoted(cells[1]));
+        let names_test = cells[3].contains("::") || cells[3].trim().starts_with("the same");
+        if cells[2].trim().is_empty() || !names_test {
+            problems.push(format!("docs/specification.md: what then, and which test? {row}"));
+        }
+    }
+    let missing = limits.iter().filter(|name| name.ends_with("_MAX") && !told.contains(**name));
+    problems.extend(missing.map(|name| format!("docs/specification.md: no row for {name}")));
+    problems.extend(told.difference(&limits).map(|name| format!("src/base/limits.rs: there is no {name}")));
+    none(problems);
+}
+
 #[test]
 fn every_dependency_has_its_reason() {
     let manifest = read("Cargo.toml");

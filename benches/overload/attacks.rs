@@ -23,6 +23,7 @@ pub const ALL: &[(&str, Duration, Attack)] = &[
     ("a subscriber that does not read", ATTACK_TIME, deaf_subscriber),
     ("50 dashboards that do not read", ATTACK_TIME, deaf_dashboards),
     ("128 MiB of headers, 4 at a time", ATTACK_TIME, headers),
+    ("refused requests, a connection each, 4 at a time", ATTACK_TIME, refused),
     ("ten times the users' requests, for a minute", OVERLOAD_TIME, ten_times),
     ("requests without pause, 8 connections", ATTACK_TIME, without_pause),
 ];
@@ -139,6 +140,16 @@ fn headers(target: &Target) -> Result<String, Any> {
         }
     })?;
     Ok(format!("{} requests were sent until they were closed", count[0]))
+}
+
+/// Begun anew as soon as it is refused.
+fn refused(target: &Target) -> Result<String, Any> {
+    let count = on_threads(4, target, |target, counts| {
+        let Some(mut socket) = users::connect(target.server) else { return };
+        let answer = users::answer(&mut socket, "GET / HTTP/1.1\r\nno header\r\n\r\n");
+        counts.add(if answer.is_some_and(|(status, _)| status == 400) { 1 } else { 2 });
+    })?;
+    Ok(format!("{} requests were refused, {} not answered", count[1], count[2]))
 }
 
 /// Ten times what all users ask together, from 20 addresses, which is twice what each may.

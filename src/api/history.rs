@@ -302,6 +302,8 @@ impl Means {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::tests::house::House;
+    use crate::market::Refusal;
 
     #[test]
     fn a_total_is_the_sum_of_the_workers_means() {
@@ -319,5 +321,30 @@ mod tests {
             workers,
         };
         assert_eq!(totals, [total(120, 115.0, 3.5, 2), total(180, 5.0, 1.0, 1)]);
+    }
+
+    #[test]
+    fn stretches_beyond_those_kept_are_computed_anew() {
+        let house = House::open();
+        let now = house.clock.now().micros();
+        let sql = format!(
+            "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000)
+             INSERT INTO hashrate_snapshots SELECT 'rig-1', {now} - n * 30000000, n, 1 FROM numbers"
+        );
+        house.store.write::<_, Refusal, _>(move |scope| Ok(scope.execute_batch(&sql)?)).unwrap();
+        let of = |hours: usize| {
+            house
+                .get(&format!("/api/monitoring/hashrate-history?hours={hours}"))
+                .json()
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        for _ in 0..2 {
+            for hours in 1..=HISTORY_KEPT_MAX + 2 {
+                assert_eq!(of(hours), hours * 120);
+                assert!(house.api.state.memos.history.bodies.lock().unwrap().len() <= HISTORY_KEPT_MAX);
+            }
+        }
     }
 }

@@ -300,6 +300,8 @@ pub const JWT_SECRET_BYTES_MIN: usize = 32;
 
 // --- worker -----------------------------------------------------------------------------------
 
+/// A miner's file of options: some twenty short lines, and its owner's comments.
+pub const WORKER_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Events of all sessions of a process waiting for their owner; when full the sessions wait.
 pub const WORKER_EVENTS_QUEUED_MAX: usize = 1024;
 /// Messages of one session waiting for its socket; when full a heartbeat is forgotten and a block

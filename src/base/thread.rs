@@ -126,4 +126,13 @@ mod tests {
         spawn("wild", &watch, || panic!("out of cheese")).unwrap();
         assert_eq!(deaths.recv_timeout(Duration::from_secs(5)).unwrap().cause, "out of cheese");
     }
+
+    #[test]
+    fn deaths_beyond_those_that_wait_end_their_threads_all_the_same() {
+        let (watch, deaths) = deathwatch();
+        for _ in 0..DEATHS_QUEUED_MAX + 2 {
+            spawn("broken", &watch, || Err("no disk".into())).unwrap().join().unwrap();
+        }
+        assert_eq!(deaths.try_iter().count(), DEATHS_QUEUED_MAX);
+    }
 }

@@ -285,4 +285,17 @@ mod tests {
         assert_eq!(errors.within(Duration::from_secs(300), now), 4);
         assert_eq!(errors.last(), Some(NOW.plus(Duration::from_secs(299))));
     }
+
+    #[test]
+    fn of_too_many_errors_the_oldest_go_and_are_counted_still() {
+        let mut errors = ErrorLog::default();
+        for second in 0..GATEWAY_ERRORS_KEPT_MAX as u64 + 5 {
+            errors.add(NOW.plus(Duration::from_secs(second)));
+        }
+        assert_eq!(
+            (errors.times.len(), errors.total),
+            (GATEWAY_ERRORS_KEPT_MAX, GATEWAY_ERRORS_KEPT_MAX as u64 + 5)
+        );
+        assert_eq!(errors.times.front(), Some(&NOW.plus(Duration::from_secs(5))));
+    }
 }

@@ -160,6 +160,8 @@ fn unreachable(error: ureq::Error) -> CallError {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     fn opened(envelope: Value) -> Result<Value, CallError> {
@@ -198,5 +200,23 @@ mod tests {
         let long =
             opened(json!({"id": 7, "error": {"code": 1, "message": "x".repeat(100_000)}})).unwrap_err();
         assert!(long.to_string().len() < 1000);
+    }
+
+    /// It would be a valid answer without its end.
+    #[test]
+    fn an_answer_over_its_limit_is_none() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut node = Node::new(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
+        let serving = thread::spawn_connection("node", move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _request = stream.read(&mut [0; 4096]).unwrap();
+            let body = format!(r#"{{"id":1,"result":1}}{}"#, " ".repeat(5 * 1024 * 1024));
+            // An error: the gateway has read enough.
+            let _ = write!(stream, "HTTP/1.1 200 X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        });
+        let answer = node.call("net.stats", &json!({}), Duration::from_secs(10));
+        assert!(matches!(answer, Err(CallError::Unreachable(_))), "{:?}", answer.err());
+        drop(node);
+        serving.unwrap().join().unwrap();
     }
 }

@@ -310,3 +310,42 @@ impl Window {
         self.0.push_back(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{TryRecvError, bounded};
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::Clock;
+
+    #[test]
+    fn checks_and_calls_beyond_those_that_wait_are_told_at_once() {
+        let (shared, _rings) = Shared::new(Clock::system());
+        let node = Node::new("http://127.0.0.1:1", None).unwrap();
+        let (_ask, jobs) = bounded(1);
+        let mut poller = Poller::new(Arc::new(shared), node, Duration::from_secs(1), jobs);
+        // As after an answer of the node.
+        let now = poller.shared.clock.now();
+        poller.shared.facts().note(None, now);
+
+        let mut check = || {
+            let (done, told) = bounded(0);
+            poller.take(Job::Check(done));
+            told
+        };
+        let waiting: Vec<_> = (0..GATEWAY_WAITERS_MAX).map(|_| check()).collect();
+        assert_eq!(check().try_recv(), Err(TryRecvError::Disconnected), "it answers with what is known");
+        assert!(waiting.iter().all(|told| told.try_recv() == Err(TryRecvError::Empty)));
+
+        let mut call = || {
+            let (reply, outcome) = bounded(1);
+            poller.take(Job::Call { method: "net.stats".to_owned(), params: json!({}), reply });
+            outcome
+        };
+        let waiting: Vec<_> = (0..GATEWAY_JOBS_QUEUED_MAX).map(|_| call()).collect();
+        let refused = call().try_recv().unwrap();
+        assert_eq!(refused, Err(CallError::Limited("too many calls are passed on".to_owned())));
+        assert!(waiting.iter().all(|outcome| outcome.try_recv() == Err(TryRecvError::Empty)));
+    }
+}

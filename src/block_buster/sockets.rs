@@ -280,3 +280,30 @@ fn turn_away(stream: &TcpStream, close: &[u8]) {
         linger(stream);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_read_loses_its_oldest_frames_and_its_further_answers() {
+        let hub = Hub::default();
+        let (frames, waiting) = bounded(GATEWAY_FRAMES_QUEUED_MAX);
+        let (controls, said) = bounded(GATEWAY_CONTROLS_QUEUED_MAX);
+        let seat = Seat { id: 1, subscriptions: Arc::default(), frames, waiting: waiting.clone(), controls };
+        let frame = |number: usize| streams::message(&json!({ "number": number }));
+        for number in 0..GATEWAY_FRAMES_QUEUED_MAX + 3 {
+            hub.offer(&seat, &frame(number));
+        }
+        let kept: Vec<Framed> = waiting.try_iter().collect();
+        let newest: Vec<Framed> = (3..GATEWAY_FRAMES_QUEUED_MAX + 3).map(frame).collect();
+        assert_eq!((kept, hub.dropped.load(Ordering::Relaxed)), (newest, 3));
+
+        for number in 0..GATEWAY_CONTROLS_QUEUED_MAX + 3 {
+            seat.say(&frame(number));
+        }
+        let answers: Vec<Control> = said.try_iter().collect();
+        assert_eq!(answers.len(), GATEWAY_CONTROLS_QUEUED_MAX);
+        assert!(matches!(&answers[0], Control::Say(first) if *first == frame(0)));
+    }
+}

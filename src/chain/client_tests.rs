@@ -159,3 +159,15 @@ fn an_address_is_plain_http() {
     }
     assert!(Client::new("http://xenblocks.io").is_ok());
 }
+
+/// Each would be a good answer without its end.
+#[test]
+fn answers_over_their_limits_are_none() {
+    let difficulty = http(200, &format!(r#"{{"difficulty":"1727"}}{}"#, " ".repeat(100_000)));
+    let (answer, _) = with_chain(&[&difficulty], |base| Client::new(base).unwrap().difficulty());
+    assert!(matches!(answer, Err(RpcError::Unreachable(_))), "{answer:?}");
+    let blocks = http(200, &format!("[]{}", " ".repeat(1024 * 1024)));
+    let prefix: Prefix = "A1B2C3D4E5F60718".parse().unwrap();
+    let (answer, _) = with_chain(&[&blocks], |base| Client::new(base).unwrap().blocks_by_prefix(&prefix));
+    assert!(matches!(answer, Err(RpcError::Unreachable(_))));
+}

@@ -25,6 +25,8 @@ use thiserror::Error;
 
 use crate::base::thread::{Death, causes};
 
+pub use miner::Options as MinerOptions;
+
 /// The XenBlocks hashpower marketplace.
 ///
 /// People with GPUs offer their workers, people without rent one for a time: the worker then mines

@@ -46,7 +46,8 @@ impl fmt::Debug for Socket {
 }
 
 /// Ends our side and, for a short while, throws away what the client still sends, so that our last
-/// bytes reach it; then the stream can be dropped.
+/// bytes reach it; then the stream can be dropped. What may be thrown away is spread over that time:
+/// who sends on and on is held up by its own socket and costs nobody else.
 pub fn linger(stream: &TcpStream) {
     // An error here is a client that is already gone.
     let _ = discard(stream);
@@ -54,21 +55,22 @@ pub fn linger(stream: &TcpStream) {
 
 fn discard(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
-    let deadline = Instant::now() + HTTP_LINGER_TIME_MAX;
-    let mut scratch = [0; 4096];
+    let started = Instant::now();
+    let mut scratch = [0; 16 * 1024];
     let mut thrown_away = 0;
-    while thrown_away < HTTP_LINGER_BYTES_MAX {
-        let left = deadline.saturating_duration_since(Instant::now());
+    loop {
+        let left = HTTP_LINGER_TIME_MAX.saturating_sub(started.elapsed());
         if left.is_zero() {
-            break;
+            return Ok(());
         }
         stream.set_read_timeout(Some(left))?;
         match stream.read(&mut scratch)? {
-            0 => break,
+            0 => return Ok(()),
             count => thrown_away += count,
         }
+        let due = HTTP_LINGER_TIME_MAX.mul_f64(thrown_away as f64 / HTTP_LINGER_BYTES_MAX as f64);
+        std::thread::sleep(due.saturating_sub(started.elapsed()));
     }
-    Ok(())
 }
 
 /// The answer to a valid handshake, or the refusal of any other request.

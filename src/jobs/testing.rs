@@ -69,6 +69,14 @@ impl Platform {
         Platform { store, fleet, clock, events: told, watch, _deaths: deaths, _folder: folder }
     }
 
+    /// As started again on a machine whose clock was put to `now` meanwhile. (A program that runs follows
+    /// its machine's clock in steps of milliseconds.)
+    pub(super) fn restart_at(&mut self, now: Timestamp) {
+        let known = self.read(|connection| crate::store::workers::all(connection).unwrap());
+        (self.clock, self.fleet) = (Clock::manual(now), Arc::default());
+        self.fleet.load(&known, now);
+    }
+
     /// What its loops work with. Blocks count when their hash recomputes and holds an `a`.
     pub(super) fn house(&self) -> House {
         House {

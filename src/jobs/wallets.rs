@@ -67,10 +67,12 @@ impl House {
     }
 
     /// The hour to begin with: the last one recorded, which may not be complete, or that of the start.
+    /// Hours that the clock has not come to, for it was wrong before, are recorded again in their time.
     fn first_hour(&self, started_at: Timestamp) -> Result<Timestamp, StoreError> {
         let last = self.store.read::<_, StoreError, _>(|connection| Ok(snapshots::last_hour(connection)?))?;
-        let earliest = beginning(self.clock.now().minus(CAUGHT_UP_MAX), HOUR);
-        Ok(last.map_or_else(|| beginning(started_at, HOUR), |last| last.max(earliest)))
+        let (earliest, latest) = (self.clock.now().minus(CAUGHT_UP_MAX), self.clock.now());
+        let first = last.map_or(started_at, |last| last.clamp(earliest, latest));
+        Ok(beginning(first, HOUR))
     }
 
     fn record_hour(&self, hour: Timestamp) -> Result<(), StoreError> {
@@ -188,6 +190,8 @@ impl<'a> Rates<'a> {
 #[cfg(test)]
 #[expect(clippy::float_cmp, reason = "sums of whole numbers are exact")]
 mod tests {
+    use crossbeam_channel::bounded;
+
     use super::super::testing::{ADDRESS, Platform};
     use super::*;
     use crate::store::snapshots::Resolution;
@@ -268,5 +272,52 @@ mod tests {
         assert_eq!(blocks, 3);
         assert_eq!(days.last().unwrap().cumulative_blocks, 7);
         assert_eq!(platform.read(|c| snapshots::records_of(c, &address).unwrap()).1, 999.0);
+    }
+
+    /// What is recorded of the wallet's hours, in their order.
+    fn hours(platform: &Platform) -> Vec<WalletPeriod> {
+        let (address, from) = (ADDRESS.parse().unwrap(), Timestamp::from_micros(0));
+        platform.read(|c| snapshots::of_wallet(c, &address, Resolution::Hour, from, 99).unwrap())
+    }
+
+    /// A day is the worst that a machine without a clock of its own does.
+    #[test]
+    fn a_clock_put_back_loses_no_hour_and_counts_none_twice() {
+        for back in [HOUR, DAY] {
+            let (mut platform, hour) = busy_platform();
+            platform.settle("rig-1", 60);
+            let now = platform.clock.now();
+            platform.restart_at(now.plus(back));
+            platform.house().record_hour(hour).unwrap();
+            platform.house().record_hour(beginning(now.plus(back), HOUR)).unwrap();
+            platform.execute("UPDATE wallet_snapshots SET blocks = 99");
+            platform.restart_at(now);
+            let (house, (_run, stop)) = (platform.house(), bounded(0));
+            let mut next = house.record_due(None, now, &stop).unwrap();
+            assert_eq!(next, hour, "it begins with the hour that is");
+            for (hour, blocks) in [(hour, 2), (hour.plus(HOUR), 1)] {
+                platform.clock.advance(HOUR);
+                next = house.record_due(Some(next), now, &stop).unwrap();
+                let recorded = hours(&platform).into_iter().find(|period| period.start == hour);
+                assert_eq!((next, recorded.unwrap().blocks), (hour.plus(HOUR), blocks));
+            }
+            assert_eq!(hours(&platform)[0], expected(hour));
+            assert_eq!(hours(&platform)[1].earnings, Amount::ZERO);
+        }
+    }
+
+    #[test]
+    fn a_clock_put_forwards_skips_no_hour() {
+        let (mut platform, hour) = busy_platform();
+        platform.settle("rig-1", 60);
+        platform.house().record_hour(hour).unwrap();
+        platform.restart_at(platform.clock.now().plus(HOUR));
+        let (house, (_run, stop)) = (platform.house(), bounded(0));
+        let next = house.record_due(None, platform.clock.now(), &stop).unwrap();
+        platform.clock.advance(HOUR);
+        house.record_due(Some(next), next, &stop).unwrap();
+        let blocks: Vec<_> = hours(&platform).iter().map(|hour| (hour.start, hour.blocks)).collect();
+        assert_eq!(blocks, [(hour, 2), (hour.plus(HOUR), 1)]);
+        assert_eq!(hours(&platform)[0], expected(hour));
     }
 }

@@ -268,3 +268,47 @@ impl Drop for Membership {
         let _ = self.events.send(Event::Leave(self.id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+
+    /// A hub with one listener, whose thread does not come round.
+    fn stuck() -> (Hub, Receiver<Event>) {
+        let (sender, events) = bounded(limits::LIVE_EVENTS_QUEUED_MAX);
+        let counters = Counters { clients: AtomicUsize::new(1), of_events: AtomicUsize::new(1) };
+        let never = Duration::MAX;
+        let hub = Inner {
+            clock: Clock::manual(Timestamp::default()),
+            clients_max: 1,
+            pace: Pace { ping: never, silence_max: never, full_max: never, delta: never },
+            events: sender,
+            counters: Arc::new(counters),
+            forgotten: Arc::default(),
+            journal: Journal::new(),
+            next_id: AtomicU64::new(0),
+            thread: Mutex::default(),
+        };
+        (Hub(Arc::new(hub)), events)
+    }
+
+    #[test]
+    fn heartbeats_that_find_the_queue_full_are_counted_and_all_else_waits() {
+        let (hub, events) = stuck();
+        for hashrate in 0..limits::LIVE_EVENTS_QUEUED_MAX + 3 {
+            hub.publish_newest(HEARTBEAT, "rig-1", &hashrate);
+        }
+        assert_eq!((events.len(), hub.0.forgotten.load(Ordering::Relaxed)), (events.capacity().unwrap(), 3));
+        std::thread::scope(|threads| {
+            let waiting = threads.spawn(|| (0..3).for_each(|number| hub.publish("block", &number)));
+            let mut blocks = 0;
+            for _ in 0..limits::LIVE_EVENTS_QUEUED_MAX + 3 {
+                let Ok(Event::Publish(news)) = events.recv_timeout(Duration::from_secs(20)) else { panic!() };
+                blocks += u32::from(news.kind == "block");
+            }
+            waiting.join().unwrap();
+            assert_eq!((blocks, events.len()), (3, 0));
+        });
+    }
+}

@@ -266,4 +266,25 @@ mod tests {
         let (_, resumed) = journal.follow(Some(&resume));
         assert!(!resumed, "what happened meanwhile is not known");
     }
+
+    #[test]
+    fn large_deltas_push_out_the_oldest_and_the_newest_stays() {
+        let journal = Journal::new();
+        let (follower, _) = journal.follow(None);
+        let start = journal.newest();
+        let json = format!(r#"{{"note":"{}"}}"#, "x".repeat(1024 * 1024)).into_bytes();
+        for _ in 0..20 {
+            let mut gathering = Gathering::default();
+            gathering.add("lease", None, json.as_slice().into());
+            journal.add(gathering, Timestamp::from_seconds(1.0));
+            let state = journal.lock();
+            assert!(state.bytes <= LIVE_RESUME_BYTES_MAX && !state.deltas.is_empty());
+            assert_eq!(state.bytes, state.deltas.iter().map(|delta| delta.frame.len()).sum::<usize>());
+        }
+        let kept = journal.lock().deltas.len() as u64;
+        assert_eq!(kept, 15, "16 MiB, each with a little around its megabyte");
+        assert!(follower.take(&mut Vec::new()).is_err(), "a part of what it missed is gone");
+        let resume = |seq| journal.follow(Some(&Resume { feed: journal.feed.clone(), seq })).1;
+        assert!(!resume(start) && resume(journal.newest() - kept));
+    }
 }

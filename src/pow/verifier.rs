@@ -69,4 +69,19 @@ mod tests {
         });
         assert_eq!(verifier.idle.len(), VERIFIERS, "every hasher came back");
     }
+
+    #[test]
+    fn who_finds_all_hashers_busy_for_too_long_is_told_so() {
+        let verifier = Verifier::new();
+        let key: BlockKey = "0123456789abcdef".repeat(4).parse().unwrap();
+        let phc = Phc::compute(&key, Salt::Old, Difficulty::new(8).unwrap(), &mut Hasher::new());
+        let busy: Vec<Hasher> = verifier.idle.try_iter().collect();
+        let started = std::time::Instant::now();
+        assert_eq!(verifier.verify(&phc, &key), Err(Busy));
+        assert!(started.elapsed() >= VERIFIER_WAIT_MAX);
+        for hasher in busy {
+            verifier.back.send(hasher).unwrap();
+        }
+        assert_eq!(verifier.verify(&phc, &key), Ok(true));
+    }
 }

@@ -397,6 +397,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_its_limit_is_refused_and_what_is_at_it_is_not() {
+        let text = |length: usize| json!("x".repeat(length));
+        let gpu = json!({"index": 0, "name": "", "memory_gb": 1});
+        let gpus = |count| json!(vec![gpu.clone(); count]);
+        for (channel, field, most, more) in [
+            (Channel::Register, "version", text(TEXT_BYTES_MAX), text(TEXT_BYTES_MAX + 1)),
+            (Channel::Register, "gpus", gpus(GPUS_MAX), gpus(GPUS_MAX + 1)),
+            (Channel::Heartbeat, "hashrate", json!(HASHRATE_MAX), json!(HASHRATE_MAX * 1.01)),
+            (Channel::Block, "hash", text(HASH_BYTES_MAX), text(HASH_BYTES_MAX + 1)),
+        ] {
+            let most = with(channel, field, most).to_string();
+            assert!(parse(channel, most.as_bytes()).is_ok(), "{field}");
+            assert_eq!(refused_field(channel, &with(channel, field, more)), field);
+        }
+    }
+
+    #[test]
     fn a_refusal_says_what_is_expected_in_plain_words() {
         for (field, value, expected) in [
             ("gpu_count", json!(null), "field gpu_count: missing"),

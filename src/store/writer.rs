@@ -462,6 +462,15 @@ mod tests {
             assert_eq!(told.iter().take(CALLERS * each).count(), CALLERS * each);
         });
         assert_eq!(counter(&store), i64::try_from(CALLERS * each).unwrap());
+        // Bulk jobs, from more callers than may wait.
+        let more = 3 * STORE_BULK_QUEUED_MAX;
+        std::thread::scope(|threads| {
+            for _ in 0..more {
+                threads.spawn(|| store.write_bulk::<(), StoreError, _>(add).unwrap());
+            }
+            assert_eq!(told.iter().take(more).count(), more);
+        });
+        assert_eq!(counter(&store), i64::try_from(CALLERS * each + more).unwrap());
         store.stop();
     }
 }

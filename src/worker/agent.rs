@@ -197,3 +197,28 @@ impl Agent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_unreported_blocks_the_oldest_is_given_up() {
+        let mut agent = Agent::new(None, Clock::system());
+        let key = |n: usize| -> BlockKey { format!("{n:064x}").parse().unwrap() };
+        for n in 0..WORKER_BLOCKS_QUEUED_MAX + 3 {
+            agent.report(Block {
+                worker_id: "rig-1".parse().unwrap(),
+                lease_id: None,
+                hash: "XEN11".into(),
+                key: key(n),
+                account: None,
+                attempts: 1,
+                hashrate: "1.00".into(),
+            });
+        }
+        assert_eq!(agent.unreported(), WORKER_BLOCKS_QUEUED_MAX);
+        assert_eq!(agent.blocks.front().unwrap().block.key, key(3));
+        assert_eq!(agent.blocks.back().unwrap().block.key, key(WORKER_BLOCKS_QUEUED_MAX + 2));
+    }
+}

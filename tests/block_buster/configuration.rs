@@ -100,10 +100,13 @@ fn what_is_wrong_is_said_in_one_line() {
     fs::write(&address, "rpc_url: node:3030\n").unwrap();
     let socket = home.path().join("socket.yaml");
     fs::write(&socket, "ws_url: http://node\n").unwrap();
+    let large = home.path().join("large.yaml");
+    fs::write(&large, "#\n".repeat(40_000)).unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for (flags, expected) in [
         (vec!["--config", file.to_str().unwrap()], "line 1: unknown key \"rpc\""),
+        (vec!["--config", large.to_str().unwrap()], "it has more than 65536 bytes"),
         (vec!["--config", "nowhere.yaml"], "nowhere.yaml"),
         (vec!["--rpc-url", "ftp://x"], "http://host:port"),
         (vec!["--cors", "*"], "--cors takes an origin"),

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use xenblocks::base::limits::{GATEWAY_CHECK_TIME_MAX, GATEWAY_PASSED_TIME_MAX};
 use xenblocks::base::{Clock, Timestamp};
 
 use crate::House;
@@ -177,4 +178,38 @@ fn a_node_that_was_replaced_by_another_kind_is_read_anew() {
         (peers == 2).then_some(peers)
     });
     assert_eq!(peers, 2);
+}
+
+/// Behind a node that hangs each call takes seconds: few wait for it, the others are told so at once,
+/// and who waits for a full check is told what is known.
+#[test]
+fn calls_and_checks_beyond_those_that_may_wait_are_answered_at_once() {
+    let house = House::with(Mode::Spec, Clock::system(), |settings| settings.allow_rpc = true);
+    house.await_ready();
+    house.node.play(Mode::Hang);
+    let ask = |path: &str, body: &str| {
+        let started = Instant::now();
+        let (status, answer) = house.post(path, body);
+        (status, answer, started.elapsed())
+    };
+    let call = r#"{"id":1,"method":"net.stats"}"#;
+    let answers: Vec<_> = std::thread::scope(|threads| {
+        let asking: Vec<_> = (0..60)
+            .map(|n| {
+                let (path, body) = if n % 2 == 0 { ("/rpc", call) } else { ("/theblock/fullcheck", "") };
+                threads.spawn(move || ask(path, body))
+            })
+            .collect();
+        asking.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    let slowest = answers.iter().map(|(.., took)| *took).max().unwrap();
+    assert!(slowest < GATEWAY_CHECK_TIME_MAX.max(GATEWAY_PASSED_TIME_MAX) * 2, "{slowest:?}");
+    let count = |wanted: u16| answers.iter().filter(|(status, ..)| *status == wanted).count();
+    assert_eq!(count(200) + count(429) + count(503), answers.len(), "{answers:?}");
+    assert!(count(200) >= 30, "every full check was answered");
+    let refused: Vec<_> = answers.iter().filter(|(status, ..)| *status == 429).collect();
+    let full = |answer: &serde_json::Value| {
+        answer["detail"].as_str().is_some_and(|text| text.contains("oo many calls"))
+    };
+    assert!(refused.len() >= 10 && refused.iter().all(|(_, answer, _)| full(answer)), "{refused:?}");
 }

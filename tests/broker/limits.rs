@@ -2,9 +2,12 @@
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use xenblocks::base::limits::{MQTT_CLIENT_ID_BYTES_MAX, MQTT_SOCKETS_SPARE, MQTT_UNRELEASED_MAX};
+use xenblocks::base::limits::{
+    INGEST_QUEUED_MAX, MQTT_CLIENT_ID_BYTES_MAX, MQTT_RECEIPT_TIME_MAX, MQTT_SOCKETS_SPARE,
+    MQTT_UNRELEASED_MAX,
+};
 use xenblocks::broker::Config;
 
 use super::mqtt_client::{Connect, RawClient, packet, publish};
@@ -57,4 +60,36 @@ fn silent_sockets_beyond_the_spare_are_closed_at_once() {
         client.send(&Connect::new("late").bytes());
         client.read().is_some_and(|packet| packet.body == [0, 0])
     });
+}
+
+#[test]
+fn what_ingest_has_no_room_for_waits_and_is_not_lost() {
+    let house = Harness::open();
+    let mut rig = house.connect("rig");
+    let count = INGEST_QUEUED_MAX + 2000;
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for number in 0..count {
+                rig.send(&publish(b"xenminer/rig/heartbeat", number.to_string().as_bytes(), 0, 0, false));
+            }
+        });
+        until("the queue is full", || house.inbound.is_full());
+        for number in 0..count {
+            assert_eq!(house.published().1, number.to_string().as_bytes());
+        }
+    });
+    house.assert_serves();
+}
+
+#[test]
+fn a_connection_whose_commit_does_not_come_in_time_is_closed_without_an_acknowledgement() {
+    let house = Harness::open();
+    let mut rig = house.connect("rig");
+    let started = Instant::now();
+    rig.send(&publish(b"xenminer/rig/block", b"{}", 1, 3, false));
+    let (_, _, receipt) = house.published();
+    assert_eq!(rig.read(), None);
+    assert!(started.elapsed() >= MQTT_RECEIPT_TIME_MAX);
+    receipt.unwrap().done();
+    house.assert_serves();
 }

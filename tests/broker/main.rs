@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded};
 use xenblocks::base::WorkerId;
+use xenblocks::base::limits::INGEST_QUEUED_MAX;
 use xenblocks::base::thread::{Death, deathwatch};
 use xenblocks::broker::{Admission, Broker, Config, Credentials, Identity, Inbound, Receipt};
 
@@ -47,7 +48,7 @@ impl Harness {
     }
 
     fn with(config: Config) -> Self {
-        let (sender, inbound) = bounded(4096);
+        let (sender, inbound) = bounded(INGEST_QUEUED_MAX);
         let (watch, deaths) = deathwatch();
         let broker = Broker::start(config, Arc::new(Tokens), sender, &watch).unwrap();
         Harness { broker, inbound, deaths }

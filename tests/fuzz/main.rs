@@ -38,7 +38,7 @@ macro_rules! replays {
     };
 }
 
-replays!(mqtt_gate mqtt_payload http phc siwe jwt config_file);
+replays!(mqtt_gate mqtt_payload http phc siwe jwt config_file miner_options);
 
 #[test]
 fn every_property_has_its_target_and_its_seeds() {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use xenblocks::auth::eth::Wallet;
 use xenblocks::base::Secret;
+use xenblocks::base::limits::AGENT_CHARACTERS_MAX;
 
 use crate::support::api::Api;
 use crate::support::await_some;
@@ -42,7 +43,8 @@ fn a_session_is_seen_and_ended_by_its_owner_for_good() {
     let lasts = seen[0]["expires_at"].as_f64().unwrap() - seen[0]["created_at"].as_f64().unwrap();
     assert!((86_399.0..=86_400.0).contains(&lasts), "{lasts}");
 
-    let other = sign_in(&house, &Wallet::from_seed(b"somebody else"), "x");
+    let other = sign_in(&house, &Wallet::from_seed(b"somebody else"), &"x".repeat(300));
+    assert_eq!(sessions(&other)[0]["agent"], "x".repeat(AGENT_CHARACTERS_MAX));
     let path = format!("/api/auth/sessions/{}", seen[1]["session_id"]);
     other.send("DELETE", &path, None).refused(404);
     phone.get("/api/auth/me").ok();

@@ -1,4 +1,5 @@
 use serde_json::json;
+use xenblocks::base::limits::{WORKER_EVENTS_QUEUED_MAX, WORKER_MESSAGES_QUEUED_MAX};
 use xenblocks::base::{Clock, Secret, thread};
 use xenblocks::protocol::{Block, Channel, Command, Register, ReportedState};
 use xenblocks::worker::session::{Broker as Address, Event, Login, Session, Sessions, Tagged};
@@ -162,4 +163,49 @@ fn a_session_waits_for_a_broker_that_is_not_there_yet() {
     }
     drop(session);
     sessions.stop(events);
+}
+
+/// The broker acknowledges nothing: what may be under way is, what may wait waits, the next is refused.
+#[test]
+fn a_message_that_finds_the_queue_full_is_given_back_and_taken_after_the_next_connect() {
+    let broker = Broker::start();
+    let (session, _sessions, events) = open(&broker);
+    broker.accept_next();
+    next(&events, |event| *event == Event::Connected);
+    broker.acknowledge(false);
+    let under_way = session.publish_for_receipt(Channel::Block, &block("a")).unwrap();
+    broker.next_on("block");
+    let mut taken = 0;
+    while session.publish_for_receipt(Channel::Block, &block("b")).is_some() {
+        taken += 1;
+        assert!(taken <= 4 * WORKER_MESSAGES_QUEUED_MAX, "there is no end to the queue");
+    }
+    assert!(taken >= WORKER_MESSAGES_QUEUED_MAX / 2, "{taken}");
+    broker.acknowledge(true);
+    broker.cut(WORKER);
+    next(&events, |event| *event == Event::Disconnected);
+    next(&events, |event| *event == Event::Connected);
+    let again = session.publish_for_receipt(Channel::Block, &block("c")).unwrap();
+    let receipt = next(&events, |event| matches!(event, Event::Receipt(_)));
+    assert!(receipt == Event::Receipt(again) && again != under_way, "what was cut off is not repeated");
+}
+
+#[test]
+fn sessions_wait_while_nobody_takes_their_events_and_lose_none() {
+    let broker = Broker::start();
+    let (_session, _sessions, events) = open(&broker);
+    broker.accept_next();
+    let count = 2 * WORKER_EVENTS_QUEUED_MAX;
+    for number in 0..count {
+        broker.send(WORKER, "task", &json!({"command": "release", "lease_id": format!("lease-{number}")}));
+    }
+    // Full, which is when the session's thread waits.
+    while !events.is_full() {
+        std::thread::yield_now();
+    }
+    for number in 0..count {
+        let event = next(&events, |event| matches!(event, Event::Command(Command::Release { .. })));
+        let lease_id = format!("lease-{number}").parse().unwrap();
+        assert_eq!(event, Event::Command(Command::Release { lease_id }));
+    }
 }

@@ -28,9 +28,14 @@ fn all_that_is_wrong_is_listed_in_order() {
 
 #[test]
 fn what_is_no_json_object_is_refused() {
+    // The object itself is a level.
+    let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+    let (most, more) = (nested(JSON_DEPTH_MAX - 1), nested(JSON_DEPTH_MAX));
+    assert!(Body::parse(most.as_bytes(), Some("application/json")).is_ok());
     for (text, content_type, kind) in [
         ("", Some("application/json"), "missing"),
         ("{", Some("application/json"), "json_invalid"),
+        (more.as_str(), Some("application/json"), "json_invalid"),
         (r#"{"a": 1e999}"#, Some("application/json"), "json_invalid"),
         (r#"{"a": NaN}"#, Some("application/json"), "json_invalid"),
         ("[1]", Some("application/json; charset=utf-8"), "model_attributes_type"),

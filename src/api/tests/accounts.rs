@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use crate::api::tests::house::{ADMIN, House};
+use crate::market::Refusal;
 
 const BALANCE: &str = "/api/accounts/consumer-1/balance";
 const DEPOSIT: &str = "/api/accounts/consumer-1/deposit";
@@ -185,4 +186,25 @@ fn money_finer_than_a_millionth_does_not_move() {
     }
     let sum = house.post_as(&key, WITHDRAW, &json!({ "amount": 0.1 + 0.2 })).json();
     assert_eq!((&sum["withdrawn"], &sum["balance"]), (&json!(0.3), &json!(999.7)));
+}
+
+#[test]
+fn an_export_has_10000_rows_and_goes_on_from_its_last() {
+    let house = House::open();
+    let key = house.consumer_key();
+    let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10004)
+               INSERT INTO transactions (movement, account_id, type, amount, balance_after, note, created_at)
+                   SELECT 1000 + n, 'consumer-1', 'deposit', 1, n, 'row ' || n, n FROM numbers";
+    house.store.write::<_, Refusal, _>(|scope| Ok(scope.execute_batch(sql)?)).unwrap();
+    let export = |more: &str| house.get_as(&key, &format!("{LEDGER}?format=csv{more}"));
+    let first = export("").text;
+    let lines: Vec<&str> = first.lines().collect();
+    assert_eq!(lines.len(), 1 + 10_000);
+    let (id, _) = lines[10_000].split_once(',').unwrap();
+    let rest = export(&format!("&before={id}")).text;
+    let opening = 1;
+    assert_eq!(rest.lines().count(), 1 + 4 + opening, "{rest}");
+    assert!(rest.lines().skip(1).all(|line| !lines.contains(&line)), "no row twice");
+    assert_eq!(export("&limit=10001").status, 422);
+    assert_eq!(house.get_as(&key, &format!("{LEDGER}?limit=1001")).status, 422, "a page is shorter");
 }

@@ -46,3 +46,9 @@ fn a_route_that_acts_without_noting_it_fails() {
     let request = Request::fake_http("POST", "/api/forgetful", headers, Vec::new());
     let _ = respond(&house.api, &Router::of([&FORGETFUL]), &request);
 }
+
+#[test]
+fn a_value_is_cut_by_characters() {
+    assert_eq!(cut(&"é".repeat(ACT_VALUE_CHARACTERS_MAX + 1)), "é".repeat(ACT_VALUE_CHARACTERS_MAX));
+    assert_eq!(cut("rig-1"), "rig-1");
+}

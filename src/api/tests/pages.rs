@@ -123,6 +123,7 @@ fn pricing_is_checked_in_the_contracts_order() {
         put(&house, url, None, &limits(9, 5)).detail(),
         "max_duration_sec must be >= min_duration_sec"
     );
+    assert_eq!(put(&house, url, None, &price(1_000_001.0)).detail(), "price_per_min must be at most 1000000");
     let year = 366 * 86_400;
     for max in [year + 1, 1_000_000_000_000_000_000] {
         let refused = put(&house, url, None, &limits(30, max));

@@ -3,6 +3,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::api::tests::house::{ADMIN, House};
+use crate::base::limits::READY_TIME_MAX;
+use crate::market::{Refusal, Scope};
 
 #[test]
 fn programs_get_the_banner_and_browsers_the_app() {
@@ -127,4 +129,25 @@ fn an_account_is_slowed_down_wherever_it_comes_from() {
     };
     let let_in = (0..250).map(ask).filter(|status| *status == 200).count();
     assert_eq!(let_in, 200);
+}
+
+#[test]
+fn a_platform_whose_writer_does_not_come_to_its_probe_is_not_ready_until_it_does() {
+    let house = House::open();
+    let (release, waiting) = crossbeam_channel::bounded::<()>(0);
+    let hold = move |_: &mut Scope<'_>| {
+        // An error: the test has let go.
+        let _ = waiting.recv();
+        Ok::<_, Refusal>(())
+    };
+    house.store.submit(hold, |_| ()).unwrap();
+    let started = std::time::Instant::now();
+    let ready = house.get("/ready");
+    assert!(started.elapsed() >= READY_TIME_MAX);
+    assert_eq!(
+        (ready.status, ready.json()["reason"].as_str()),
+        (503, Some("the database's writer does not answer"))
+    );
+    drop(release);
+    assert_eq!(house.get("/ready").status, 200);
 }

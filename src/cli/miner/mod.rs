@@ -13,7 +13,7 @@ use crate::base::Clock;
 use crate::base::thread::{self, Deathwatch};
 use crate::http::{HttpError, Server};
 use crate::worker::{self, Board, Config, Name, serve_status};
-use options::Options;
+pub use options::Options;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,8 @@
 //! What a provider can set, from four places: flags over environment over file over defaults.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,15 +13,16 @@ use serde::{Deserialize, Serialize};
 use super::super::CliError;
 use crate::auth::eth::checksummed;
 use crate::auth::worker_tokens;
+use crate::base::limits::WORKER_FILE_BYTES_MAX;
 use crate::base::{EthAddress, WorkerId};
 use crate::pow::{Difficulty, Marker, cuda};
 use crate::worker::session::{Broker, Login};
 use crate::worker::{Board, Config, HEARTBEAT_INTERVAL, Hardware};
 
 /// Options of `xenblocks worker`; in a file by the same names without the dashes in front.
-#[derive(Args, Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) struct Options {
+pub struct Options {
     /// Your address: whom the worker mines for when nobody rents it.
     #[arg(long, env = "XENBLOCKS_MINER_ADDR", value_name = "ADDRESS", value_parser = checked_address, help_heading = "Who")]
     miner_addr: Option<String>,
@@ -117,9 +119,9 @@ const SIMULATED_RATE: u32 = 50_000;
 const THREADS_MAX: usize = 1024;
 
 impl Options {
-    /// These over those of a file.
-    pub(super) fn over(self, path: &Path) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(path).map_err(|error| said(path, error))?;
+    /// These over those of a file of at most [`WORKER_FILE_BYTES_MAX`].
+    pub fn over(self, path: &Path) -> Result<Self, CliError> {
+        let text = read(path)?;
         let mut table: toml::Table = toml::from_str(&text).map_err(|error| said(path, error))?;
         // Alone, so that an error is the file's.
         let file: Options = table.clone().try_into().map_err(|error| said(path, error))?;
@@ -129,14 +131,14 @@ impl Options {
     }
 
     /// Writes them to a file that `--config` reads, whole or not at all.
-    pub(super) fn save(&self, path: &Path) -> Result<(), CliError> {
+    pub fn save(&self, path: &Path) -> Result<(), CliError> {
         let text = format!("# Options of `xenblocks worker`: see its --help.\n{}", self.table());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|error| said(folder, error))?;
         }
         let fresh = path.with_extension("new");
-        let written = std::fs::File::create(&fresh).and_then(|mut file| {
+        let written = File::create(&fresh).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()
         });
@@ -169,7 +171,7 @@ impl Options {
     }
 
     /// What the miner is told.
-    pub(super) fn config(&self, board: Board) -> Result<Config, CliError> {
+    pub fn config(&self, board: Board) -> Result<Config, CliError> {
         let is_test = self.test_fixed_diff.is_some();
         let worker_id = self.worker_id()?;
         let address = match (&self.miner_addr, is_test) {
@@ -220,7 +222,11 @@ impl Options {
         let (host, port) = match &self.mqtt_broker {
             Some(url) => checked_broker(url).map_err(|error| wrong("mqtt-broker", error))?,
             None => {
-                (self.mqtt_host.clone().unwrap_or_else(|| "localhost".into()), self.mqtt_port.unwrap_or(1883))
+                let host = self.mqtt_host.as_deref().unwrap_or("localhost");
+                if !is_host(host) {
+                    return Err(wrong("mqtt-host", "it is a name or an address, [::1] in brackets"));
+                }
+                (host.to_owned(), self.mqtt_port.unwrap_or(1883))
             }
         };
         let login = self.mqtt_password_file.as_deref().map(|path| {
@@ -250,6 +256,17 @@ impl Options {
             (Backend::Simulated, _) => Hardware::Simulated { devices: 1, rate: SIMULATED_RATE },
         })
     }
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| said(path, error))?;
+    // One more than there may be, to see that there is more.
+    let read = file.take(WORKER_FILE_BYTES_MAX + 1).read_to_string(&mut text);
+    if read.map_err(|error| said(path, error))? as u64 > WORKER_FILE_BYTES_MAX {
+        return Err(said(path, format!("it has more than {WORKER_FILE_BYTES_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 fn said(path: &Path, error: impl Display) -> CliError {
@@ -321,9 +338,12 @@ fn parse_broker(url: &str) -> Option<(String, u16)> {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (place, 1883),
     };
-    let plain =
-        !host.is_empty() && !host.contains(['/', '@', ' ']) && (host.starts_with('[') || !host.contains(':'));
-    plain.then(|| (host.to_owned(), port))
+    is_host(host).then(|| (host.to_owned(), port))
+}
+
+fn is_host(text: &str) -> bool {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !"/@".contains(c);
+    !text.is_empty() && text.chars().all(is_plain) && (text.starts_with('[') || !text.contains(':'))
 }
 
 /// The machine's name, with what an id cannot hold replaced.
@@ -360,6 +380,10 @@ mod tests {
         std::fs::write(&path, "miner-adr = \"0x\"").unwrap();
         let error = Options::default().over(&path).unwrap_err().to_string();
         assert!(error.contains("worker.toml") && error.contains("miner-adr"), "{error}");
+        // Only comments, and too many.
+        std::fs::write(&path, "#\n".repeat(40_000)).unwrap();
+        let error = Options::default().over(&path).unwrap_err().to_string();
+        assert!(error.ends_with("worker.toml: it has more than 65536 bytes"), "{error}");
     }
 
     #[test]
@@ -415,6 +439,9 @@ mod tests {
         for bad in ["", "tcp://", "tcp://a:b", "http://a/b", "tcp://a:99999", "tcp://u@h:1"] {
             assert_eq!(host(bad), None, "{bad}");
         }
+        let named = Options { mqtt_host: Some("a host".into()), ..Options::default() };
+        let error = named.broker(&"rig-1".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.starts_with("--mqtt-host: "), "{error}");
     }
 
     #[test]

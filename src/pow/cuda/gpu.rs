@@ -268,6 +268,7 @@ mod tests {
         let bytes = |blocks: u32| SLOTS * h200(blocks).workers as usize * blocks as usize * BLOCK_BYTES;
         assert!(h200(100_000).workers < 66 * 64 && bytes(100_000) < 139 * GIB / 16 * 14);
         assert!(bytes(100_000) > 139 * GIB / 16 * 13, "and all of it is used");
+        assert_eq!(h200(8).hashes, CUDA_LAUNCH_HASHES_MAX, "more would fit");
         let small = shape(20 * 64, 100_000, 2 * GIB).unwrap();
         assert_eq!((small.workers, small.hashes % LANES), (8, 0));
         assert_eq!(shape(20 * 64, 100_000, GIB), None);

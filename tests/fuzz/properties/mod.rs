@@ -3,6 +3,7 @@
 pub mod config_file;
 pub mod http;
 pub mod jwt;
+pub mod miner_options;
 pub mod mqtt_gate;
 pub mod mqtt_payload;
 pub mod phc;
@@ -21,4 +22,5 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("siwe", siwe::check),
     ("jwt", jwt::check),
     ("config_file", config_file::check),
+    ("miner_options", miner_options::check),
 ];
