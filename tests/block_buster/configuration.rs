@@ -86,7 +86,7 @@ fn flags_win_over_environment_over_file() {
         });
         // What the gateway before this one still asked bears another token.
         let others = nodes.iter().filter(|other| other.addr != node.addr);
-        let mut elsewhere = others.flat_map(|other| other.calls());
+        let mut elsewhere = others.flat_map(Node::calls);
         assert!(elsewhere.all(|call| call.authorization.as_deref() != Some(expected)));
     }
 }
