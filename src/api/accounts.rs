@@ -20,7 +20,7 @@ use crate::store::transactions::{self, Entry, Kind};
 use crate::store::{accounts, settlements};
 
 const AMOUNT: Parameter =
-    Parameter { name: "amount", kind: "number", required: true, about: "Coins, more than 0" };
+    Parameter { name: "amount", kind: "number", required: true, about: "Coins, 0.000001 to 1000000000" };
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get(

@@ -196,6 +196,7 @@ impl Socket {
         let Packet::Connect(connect, _, will, _, login) = packet else {
             return Err("the first packet is not CONNECT".into());
         };
+        let voidings = shared.registry.voidings();
         let (client, keep_alive) = match admit(shared, connect, will, login) {
             Ok(admitted) => admitted,
             Err(code) => return Ok(self.refuse(code)),
@@ -209,6 +210,10 @@ impl Socket {
         };
         let mut session = Session::new(client);
         session.begin(shared)?;
+        // Revoked between the look at its token and its place in the table, where it would have been found.
+        if shared.registry.voidings() != voidings {
+            session.client.doubt();
+        }
         self.phase = Phase::Open(Box::new(session));
         Ok(Packet::Connect(for_library, None, None, None, None))
     }

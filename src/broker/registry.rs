@@ -59,6 +59,14 @@ impl Client {
         self.evicted.load(Ordering::Relaxed)
     }
 
+    /// Ends the connection if it came in with a token. For one that was checked just before a token was
+    /// revoked: it comes again, and is checked again.
+    pub(super) fn doubt(&self) {
+        if self.token.is_some() {
+            self.evicted.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The will, once.
     pub(super) fn take_will(&self) -> Option<Will> {
         self.will.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -94,6 +102,8 @@ struct Table {
     topics: HashSet<u64>,
     command_filters: HashSet<u64>,
     other_filters: HashSet<u64>,
+    /// How often connections were ended because of their tokens.
+    voidings: u64,
 }
 
 /// See the head of this file.
@@ -162,6 +172,11 @@ impl Registry {
             old.evicted.store(true, Ordering::Relaxed);
         }
         Ok((client, old))
+    }
+
+    /// Changes whenever connections are ended because of their tokens.
+    pub(super) fn voidings(&self) -> u64 {
+        self.table().voidings
     }
 
     /// A client's connection ended. Returns the workers for which nobody acts any more.
@@ -239,7 +254,8 @@ impl Clients {
     /// once their group is woken.
     pub(super) fn evict(&self, worker: &WorkerId, token: Option<i64>) -> Vec<u32> {
         let login = Identity::Worker(worker.clone());
-        let table = self.0.table();
+        let mut table = self.0.table();
+        table.voidings += 1;
         let theirs = table.clients.values().filter(|client| client.identity == login);
         let theirs = theirs.filter(|client| token.is_none() || client.token == token);
         theirs

@@ -8,7 +8,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// Another process holds the database.
-    #[error("{0} is in use by another xenblocks process; stop it or choose another --db-path")]
+    #[error(
+        "{0} is in use by another xenblocks process (ask `xenblocks doctor`); stop it or choose another --db-path"
+    )]
     InUse(PathBuf),
     /// The file cannot be opened or is no database.
     #[error("cannot open the database {path}: {problem}")]

@@ -82,14 +82,14 @@ function Offer({ worker, onRent }) {
 }
 
 const columns = (onRent) => [
-  { key: "worker", label: "Worker", width: 200, title: true, cell: (w) => w.worker_id },
+  { key: "worker", label: "Worker", title: true, cell: (w) => w.worker_id },
   { key: "gpus", label: "GPUs", cell: (w) => html`<${GpuBadge} worker=${w} />` },
   { key: "hashrate", label: "Hashrate", width: 120, number: true, cell: (w) => hashrate(w.hashrate) },
   { key: "price", label: "Price / min", width: 110, number: true, cell: (w) => money(w.price_per_min, true) },
   { key: "unit", label: "Per kH/s·h", width: 110, number: true, cell: unit },
-  { key: "rating", label: "Rating", width: 90, number: true, cell: (w) => html`<${Stars} value=${w.reputation} />` },
+  { key: "rating", label: "Rating", width: 90, number: true, wideOnly: true, cell: (w) => html`<${Stars} value=${w.reputation} />` },
   { key: "uptime", label: "Uptime", width: 90, number: true, wideOnly: true, cell: (w) => percent(w.uptime_pct) },
-  { key: "state", label: "State", width: 120, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
+  { key: "state", label: "State", width: 120, wideOnly: true, cell: (w) => html`<${StatusBadge} state=${stateOf(w)} />` },
   { key: "rent", label: "", width: 96, clip: false, cell: (w) => html`<${Button} small tone=${isFree(w) ? "primary" : ""} disabled=${!isFree(w)} aria-label=${`Rent ${w.worker_id}`} onClick=${() => onRent(w.worker_id)}>Rent<//>` },
 ];
 

@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
+use xenblocks::base::WorkerId;
 use xenblocks::base::thread::deathwatch;
-use xenblocks::broker::{Broker, BrokerError, Config, Inbound};
+use xenblocks::broker::{
+    Admission, Broker, BrokerError, Clients, Config, Credentials, Identity, Inbound, Publisher,
+};
 
 use super::mqtt_client::{Connect, PATIENCE, Packet, RawClient, field, packet, publish, subscribe};
 use super::{Harness, Tokens, until, worker_id};
@@ -379,4 +382,35 @@ fn an_ordinary_client_library_is_content() {
     }
     assert_eq!(seen.len(), 3, "{seen:?}");
     assert!(seen.values().all(|payload| payload == b"hello"));
+}
+
+/// A worker whose token is revoked in the very moment in which it logs in.
+#[derive(Default)]
+struct RevokedMeanwhile(OnceLock<(Publisher, Clients)>);
+
+impl Credentials for RevokedMeanwhile {
+    fn check(&self, user: &str, _: &str) -> Option<Admission> {
+        let worker: WorkerId = user.parse().unwrap();
+        if let Some((publisher, clients)) = self.0.get() {
+            publisher.disconnect(clients, &worker, Some(7));
+        }
+        Some(Admission { identity: Identity::Worker(worker), token: Some(7) })
+    }
+}
+
+#[test]
+fn a_token_that_is_revoked_while_it_is_looked_at_lets_nobody_stay() {
+    let (sender, _inbound) = bounded(100);
+    let (watch, _deaths) = deathwatch();
+    let credentials = Arc::new(RevokedMeanwhile::default());
+    let config = Config::closed((Ipv4Addr::LOCALHOST, 0).into());
+    let broker = Broker::start(config, credentials.clone(), sender, &watch).unwrap();
+    let login = Connect { login: Some(("rig", "token")), ..Connect::new("rig") };
+    assert!(RawClient::connect(broker.local_addr(), &login).ping(), "nothing is revoked yet");
+    credentials.0.set((broker.publisher(), broker.clients())).ok().unwrap();
+    let mut late = RawClient::open(broker.local_addr());
+    late.send(&login.bytes());
+    // With or without a CONNACK, the connection ends by itself.
+    while late.read().is_some() {}
+    broker.stop();
 }
