@@ -19,20 +19,59 @@ use crate::store::{self, StoreError};
 enum Step {
     Register(u8),
     Beat(u8),
+    AllBeat,
     Lose(u8),
-    Works { worker: u8, lease: u8 },
-    Says { worker: u8, state: u8, lease: Option<u8> },
+    /// The worker of a lease shows that it is at work for it.
+    Works(u8),
+    /// A worker says something, perhaps of some lease.
+    Says {
+        worker: u8,
+        state: u8,
+        lease: Option<u8>,
+    },
+    /// The worker of a lease does, perhaps by the lease's name.
+    SaysAtWork {
+        lease: u8,
+        state: u8,
+        named: bool,
+    },
     Pass(u32),
-    Rent { renter: u8, worker: Option<u8>, duration_sec: i64 },
-    Stop { who: u8, lease: u8 },
-    Extend { who: u8, lease: u8, more_sec: i64 },
+    Rent {
+        renter: u8,
+        worker: Option<u8>,
+        duration_sec: i64,
+    },
+    Stop {
+        who: u8,
+        lease: u8,
+    },
+    Extend {
+        who: u8,
+        lease: u8,
+        more_sec: i64,
+    },
     Deposit(u8, i64),
     Withdraw(u8, i64),
     SignIn(u8),
-    List { who: u8, worker: u8, listed: bool },
+    List {
+        who: u8,
+        worker: u8,
+        listed: bool,
+    },
     Price(u8, i64),
-    Block { worker: u8, lease: Option<u8>, number: u32, bears: bool, own: bool },
-    Submit { lease: Option<u8>, number: u32, bears: bool, own: bool },
+    Block {
+        worker: u8,
+        lease: Option<u8>,
+        number: u32,
+        bears: bool,
+        own: bool,
+    },
+    Submit {
+        lease: Option<u8>,
+        number: u32,
+        bears: bool,
+        own: bool,
+    },
 }
 
 const WORKERS: u8 = 3;
@@ -51,13 +90,16 @@ fn step() -> impl Strategy<Value = Step> {
     let (worker, some) = (0..WORKERS, || 0..8u8);
     prop_oneof![
         2 => worker.clone().prop_map(Step::Register),
-        4 => worker.clone().prop_map(Step::Beat),
+        2 => worker.clone().prop_map(Step::Beat),
+        4 => Just(Step::AllBeat),
         1 => worker.clone().prop_map(Step::Lose),
-        1 => (worker.clone(), some()).prop_map(|(worker, lease)| Step::Works { worker, lease }),
-        5 => (worker.clone(), 0..7u8, prop::option::weighted(0.3, some()))
+        1 => some().prop_map(Step::Works),
+        2 => (worker.clone(), 0..7u8, prop::option::weighted(0.3, some()))
             .prop_map(|(worker, state, lease)| Step::Says { worker, state, lease }),
+        6 => (some(), 0..7u8, any::<bool>())
+            .prop_map(|(lease, state, named)| Step::SaysAtWork { lease, state, named }),
         5 => prop_oneof![0..60_000u32, 0..200_000u32].prop_map(Step::Pass),
-        6 => (some(), prop::option::of(worker.clone()), 1..400i64)
+        6 => (prop_oneof![0..3u8, some()], prop::option::of(worker.clone()), 1..400i64)
             .prop_map(|(renter, worker, duration_sec)| Step::Rent { renter, worker, duration_sec }),
         3 => (some(), some()).prop_map(|(who, lease)| Step::Stop { who, lease }),
         2 => (some(), some(), 1..400i64)
@@ -96,7 +138,9 @@ proptest! {
     #[test]
     fn market_and_model_agree_and_the_books_are_clean(story in story()) {
         let mut play = Play { bed: Bed::new(), model: Model::new() };
-        for step in &story {
+        // Without workers there is little to tell; who goes and comes back, the story says.
+        let begin = (0..WORKERS).map(Step::Register).collect::<Vec<_>>();
+        for step in begin.iter().chain(&story) {
             play.act(step);
             play.compare();
         }
@@ -144,6 +188,12 @@ impl Play {
         count.checked_sub(1 + usize::from(number) % count.max(1))
     }
 
+    fn active_lease(&self, number: u8) -> Option<usize> {
+        let active: Vec<usize> =
+            (0..self.model.leases.len()).filter(|index| self.model.leases[*index].ended.is_none()).collect();
+        active.get(usize::from(number) % active.len().max(1)).copied()
+    }
+
     fn act(&mut self, step: &Step) {
         let now = self.now();
         match step.clone() {
@@ -155,13 +205,23 @@ impl Play {
                 self.bed.beat(&worker_name(worker));
                 self.model.alive(&worker_name(worker), now);
             }
+            Step::AllBeat => (0..WORKERS).for_each(|worker| self.act(&Step::Beat(worker))),
             Step::Lose(worker) => {
                 let known = self.bed.lose(&worker_name(worker)).is_ok();
                 assert_eq!(known, self.model.workers.contains_key(&worker_name(worker)));
                 self.model.gone(&worker_name(worker), now);
             }
-            Step::Works { worker, lease } => self.works(worker, lease),
-            Step::Says { worker, state, lease } => self.says(worker, STATES[usize::from(state)], lease),
+            Step::Works(lease) => self.works(lease),
+            Step::Says { worker, state, lease } => {
+                let lease = lease.and_then(|number| self.lease(number));
+                self.says(&worker_name(worker), STATES[usize::from(state)], lease);
+            }
+            Step::SaysAtWork { lease, state, named } => {
+                if let Some(index) = self.active_lease(lease) {
+                    let worker = self.model.leases[index].worker.clone();
+                    self.says(&worker, STATES[usize::from(state)], named.then_some(index));
+                }
+            }
             Step::Pass(millis) => {
                 self.bed.pass_for(Duration::from_millis(millis.into()));
                 self.model.expire(now + i64::from(millis) * 1000);
@@ -187,24 +247,20 @@ impl Play {
         }
     }
 
-    fn works(&mut self, worker: u8, lease: u8) {
-        let (name, now) = (worker_name(worker), self.now());
-        match self.lease(lease) {
-            Some(index) => {
-                self.bed.beat_of(&name, self.model.leases[index].prefix.parse().unwrap());
-                self.model.alive(&name, now);
-                self.model.works(&name, index, now);
-            }
-            None => self.act(&Step::Beat(worker)),
-        }
+    fn works(&mut self, lease: u8) {
+        let Some(index) = self.active_lease(lease) else { return };
+        let (lease, now) = (&self.model.leases[index], self.now());
+        let name = lease.worker.clone();
+        self.bed.beat_of(&name, lease.prefix.parse().unwrap());
+        self.model.alive(&name, now);
+        self.model.works(&name, index, now);
     }
 
-    fn says(&mut self, worker: u8, state: ReportedState, lease: Option<u8>) {
-        let (name, lease) = (worker_name(worker), lease.and_then(|number| self.lease(number)));
+    fn says(&mut self, worker: &str, state: ReportedState, lease: Option<usize>) {
         let id = lease.map(|index| self.model.leases[index].id.clone());
-        let taken = self.bed.says(&name, state, id.as_ref()).is_ok();
-        assert_eq!(taken, self.model.workers.contains_key(&name));
-        self.model.says(&name, state, lease, self.now());
+        let taken = self.bed.says(worker, state, id.as_ref()).is_ok();
+        assert_eq!(taken, self.model.workers.contains_key(worker));
+        self.model.says(worker, state, lease, self.now());
     }
 
     fn rent(&mut self, renter: u8, worker: Option<u8>, duration_sec: i64) {
