@@ -114,11 +114,15 @@ def measure(browser, url):
     rows = browser.run("document.querySelector('table')?.getAttribute('aria-rowcount')")
     if not rows or int(rows) < WORKERS:
         sys.exit(f"web-budget: the fleet shows {rows} rows")
-    busy = lambda: next(one["value"] for one in browser.call("Performance.getMetrics")["metrics"] if one["name"] == "TaskDuration")
+    # Tasks take longer by the clock where the machine has other things to do; the thread's own time does not.
+    names = {"main thread, %": "TaskDuration", "of it on the processor, %": "ThreadTime"}
+    busy = lambda: {one["name"]: one["value"] for one in browser.call("Performance.getMetrics")["metrics"]}
     before, began = busy(), time.monotonic()
     frames = browser.run(f"new Promise((done) => {{ let n = 0; const t = performance.now(); const f = (at) => {{ n += 1; at - t < {MEASURED_SEC * 1000} ? requestAnimationFrame(f) : done(n * 1000 / (at - t)); }}; requestAnimationFrame(f); }})")
     figures["frames per second, 10,000 workers"] = round(frames, 1)
-    figures["main thread, %"] = round(100 * (busy() - before) / (time.monotonic() - began), 1)
+    after, took = busy(), time.monotonic() - began
+    for figure, name in names.items():
+        figures[figure] = round(100 * (after[name] - before[name]) / took, 1)
     return figures
 
 
