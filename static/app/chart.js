@@ -9,6 +9,8 @@ import { Button, Card, EmptyState, ErrorState, Skeleton, StaleNote } from "/stat
 import { isLight } from "/static/app/shell.js";
 
 const REDRAW_MS = 1000;
+/** Pixels of the words below a chart: while it loads, its place is as high as it will be. */
+const WORDS = 28;
 const TABLE_ROWS_MAX = 60;
 const TOP = 12;
 const RIGHT = 28;
@@ -70,7 +72,7 @@ export function ChartCard({ title, note, times = [], series = [], format = Strin
   const some = times.length > 1;
   return html`<${Card} title=${title} note=${note} class="chart-card" actions=${html`${actions}${some && html`<${Button} small tone="quiet" icon=${asTable ? "chart" : "table"} onClick=${() => setAsTable(!asTable)}>${asTable ? "View as chart" : "View as table"}<//>`}`}>
     ${stale && html`<${StaleNote} of=${stale} />`}
-    ${loading && !some ? html`<${Skeleton} height=${height} />` : error && !some ? html`<${ErrorState} error=${error} retry=${retry} />`
+    ${loading && !some ? html`<${Skeleton} height=${height + WORDS} />` : error && !some ? html`<${ErrorState} error=${error} retry=${retry} />`
       : !some ? html`<${EmptyState} icon="chart" title="No history yet" text=${empty} />`
       : asTable ? html`<${ValueTable} times=${times} series=${series} format=${format} title=${title} />`
       : html`<${Chart} times=${times} series=${series} format=${format} height=${height} markers=${markers} />`}
