@@ -40,7 +40,8 @@ pub const HTTP_BODY_TIME_MAX: Duration = Duration::from_secs(20);
 pub const HTTP_IDLE_TIME_MAX: Duration = Duration::from_secs(60);
 /// For a client to read one piece of an answer: 3 KiB/s is a bad mobile network.
 pub const HTTP_WRITE_TIME_MAX: Duration = Duration::from_secs(20);
-/// Before a 429 is sent: a connection that asks without pause gets ten of them a second.
+/// Before a 429 is sent, and before strangers' requests that break the rules of HTTP are refused: a connection
+/// that asks without pause gets ten answers a second.
 pub const HTTP_SLOWED_TIME: Duration = Duration::from_millis(100);
 /// After the last answer, for a client that is still sending: closing at once would reset the
 /// connection and could take the answer with it.

@@ -143,6 +143,7 @@ impl<'a> Conversation<'a> {
 
     fn refuse(mut self, refusal: Refusal) -> io::Result<()> {
         log::debug!("{}: refused a request of {}: {refusal}", self.shared.config.name, self.peer);
+        std::thread::sleep(self.shared.config.refusal_delay);
         let response = detail(refusal.status(), &refusal.to_string());
         self.outbound.send(response, Manner { with_body: true, chunks: false, keep_alive: false })?;
         linger(&self.connection.stream);

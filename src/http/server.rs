@@ -31,15 +31,24 @@ pub struct Config {
     pub connections_max: usize,
     /// How long clients may take.
     pub timeouts: Timeouts,
+    /// Before a request that breaks the rules of HTTP or the limits is refused, and its connection ends: so
+    /// slowly do those come who open one after another for that.
+    pub refusal_delay: Duration,
     /// What answers are dated by.
     pub clock: Clock,
 }
 
 impl Config {
-    /// With the limits of [`limits`] and the system's clock.
+    /// With the limits of [`limits`] and the system's clock; refuses at once.
     pub fn new(name: &'static str, addr: SocketAddr) -> Self {
-        let connections_max = limits::HTTP_CONNECTIONS_MAX;
-        Config { name, addr, connections_max, timeouts: Timeouts::default(), clock: Clock::system() }
+        Config {
+            name,
+            addr,
+            connections_max: limits::HTTP_CONNECTIONS_MAX,
+            timeouts: Timeouts::default(),
+            refusal_delay: Duration::ZERO,
+            clock: Clock::system(),
+        }
     }
 }
 

@@ -29,7 +29,9 @@ pub use error::StartError;
 
 use crate::api::{self, Api, Pages};
 use crate::auth::{Auth, Mode};
-use crate::base::limits::{EVENTS_QUEUED_MAX, INGEST_QUEUED_MAX, PENDING_BLOCKS_QUEUED_MAX};
+use crate::base::limits::{
+    EVENTS_QUEUED_MAX, HTTP_SLOWED_TIME, INGEST_QUEUED_MAX, PENDING_BLOCKS_QUEUED_MAX,
+};
 use crate::base::thread::{Death, deathwatch};
 use crate::base::{Clock, Timestamp};
 use crate::broker::{self, Broker};
@@ -82,12 +84,7 @@ impl Platform {
             addr: reachable(mqtt_addr),
         });
 
-        let http_config = http::Config {
-            connections_max: config.http_connections_max,
-            clock: clock.clone(),
-            ..http::Config::new("http", SocketAddr::new(config.bind, config.api_port))
-        };
-        let listener = http::Listener::bind(http_config)?;
+        let listener = http::Listener::bind(http_config(&config, mode, &clock))?;
         let api = Arc::new(Api {
             store: store.clone(),
             fleet: fleet.clone(),
@@ -176,6 +173,16 @@ fn reachable(mut addr: SocketAddr) -> SocketAddr {
         addr.set_ip(if addr.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
     }
     addr
+}
+
+fn http_config(config: &Config, mode: Mode, clock: &Clock) -> http::Config {
+    http::Config {
+        connections_max: config.http_connections_max,
+        // In open mode there are no strangers.
+        refusal_delay: if mode == Mode::Closed { HTTP_SLOWED_TIME } else { Duration::ZERO },
+        clock: clock.clone(),
+        ..http::Config::new("http", SocketAddr::new(config.bind, config.api_port))
+    }
 }
 
 fn broker_config(config: &Config, mode: Mode) -> broker::Config {

@@ -1,5 +1,7 @@
 //! Closed mode: every route and every topic asks who is there.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -185,6 +187,21 @@ fn who_asks_without_pause_is_answered_ten_times_a_second() {
     while nonce() == 200 {}
     let begin = Instant::now();
     assert!((0..5).all(|_| nonce() == 429), "time stands still here");
+    assert!(begin.elapsed() >= 5 * HTTP_SLOWED_TIME);
+}
+
+/// Who opens one connection after another for that costs no more than who asks in one.
+#[test]
+fn what_is_no_http_is_refused_ten_times_a_second() {
+    let house = House::closed();
+    let begin = Instant::now();
+    for _ in 0..5 {
+        let mut client = TcpStream::connect(house.http()).unwrap();
+        client.write_all(b"HELO market\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
     assert!(begin.elapsed() >= 5 * HTTP_SLOWED_TIME);
 }
 
