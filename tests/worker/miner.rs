@@ -64,7 +64,7 @@ fn a_miner_mines_for_its_owner_for_its_renter_and_for_its_owner_again() {
         let register = broker.next_on("register");
         assert_eq!((&register["worker_id"], &register["eth_address"]), (&json!(WORKER), &json!(OWNER)));
         assert_eq!(register["gpu_count"], 1);
-        assert!(register["gpus"][0]["name"].as_str().unwrap().ends_with(", 1 threads"), "{register}");
+        assert!(register["gpus"][0]["name"].as_str().unwrap().ends_with(", 1 thread"), "{register}");
         broker.send(WORKER, "task", &json!({"command": "register_ack", "accepted": true}));
         broker.next_state("AVAILABLE");
         let own = broker.next_on("block");
