@@ -8,9 +8,20 @@ const PORT = 5000;
 
 export default function BlockBuster() {
   const address = `http://${location.hostname}:${PORT}/#/theblock`;
-  return html`<${PageHead} title="Block Buster" text="The dashboard of a The Block node" />
+  return html`
+    <${PageHead} title="Block Buster" text="The dashboard of a The Block node" />
     <${Card} title="Open the dashboard">
       <p>Network strength, markets, operations and peers of a node, live. The gateway serves the page itself:</p>
-      <p><a class="button primary" href=${address} target="_blank" rel="noopener noreferrer"><${Icon} name="external" size=${16} />Open ${address}</a></p>
-      <p class="soft">Nothing there? Start it on that machine: <code>xenblocks block-buster</code>, or <code>xenblocks block-buster --demo-node</code> to see it without a node.</p><//>`;
+      <p>
+        <a class="button primary" href=${address} target="_blank" rel="noopener noreferrer">
+          <${Icon} name="external" size=${16} />
+          Open ${address}
+        </a>
+      </p>
+      <p class="soft">
+        Nothing there? Start it on that machine: <code>xenblocks block-buster</code>,${" "}
+        or <code>xenblocks block-buster --demo-node</code> to see it without a node.
+      </p>
+    <//>
+  `;
 }

@@ -16,12 +16,21 @@ export const passed = (lease, at) => Math.min(1, Math.max(0, (at - lease.created
 
 export function ActiveLeases({ leases }) {
   const at = useNow();
-  return html`<ul class="running">${leases.map((lease) => html`<li key=${lease.lease_id}>
-    <div class="running-who"><a class="row-link" href=${leaseHref(lease)}>${lease.worker_id}</a><span class="soft">${duration(lease.duration_sec)} at ${money(lease.price_per_min, true)} / min</span></div>
-    <div class="running-time"><span class="num">${countdown(lease.ends_at - at)}</span><${ProgressBar} value=${passed(lease, at)} label=${`Elapsed of ${lease.worker_id}`} tone="info" /></div>
-    <span class="number"><span class="soft">Delivered</span>${hashrate(lease.avg_hashrate)}</span>
-    <span class="number"><span class="soft">Cost so far</span>${cost(lease.cost_so_far)}</span>
-    <span class="number"><span class="soft">Blocks</span>${count(lease.blocks_found)}</span></li>`)}</ul>`;
+  return html`<ul class="running">
+    ${leases.map((lease) => html`<li key=${lease.lease_id}>
+      <div class="running-who">
+        <a class="row-link" href=${leaseHref(lease)}>${lease.worker_id}</a>
+        <span class="soft">${duration(lease.duration_sec)} at ${money(lease.price_per_min, true)} / min</span>
+      </div>
+      <div class="running-time">
+        <span class="num">${countdown(lease.ends_at - at)}</span>
+        <${ProgressBar} value=${passed(lease, at)} label=${`Elapsed of ${lease.worker_id}`} tone="info" />
+      </div>
+      <span class="number"><span class="soft">Delivered</span>${hashrate(lease.avg_hashrate)}</span>
+      <span class="number"><span class="soft">Cost so far</span>${cost(lease.cost_so_far)}</span>
+      <span class="number"><span class="soft">Blocks</span>${count(lease.blocks_found)}</span>
+    </li>`)}
+  </ul>`;
 }
 
 /** Asks, with what stopping now would cost and give back. */
@@ -40,8 +49,17 @@ export function StopDialog({ lease, onClose, onStopped }) {
     } catch (error) { toastError(error); setBusy(false); onStopped(); }
   };
   const now = preview.data?.stop;
-  return html`<${ConfirmDialog} title=${`Stop ${lease.worker_id}?`} confirm="Stop and settle" tone="danger" busy=${busy} disabled=${!now} onConfirm=${stop} onClose=${onClose}>
+  return html`<${ConfirmDialog} title=${`Stop ${lease.worker_id}?`} confirm="Stop and settle" tone="danger" busy=${busy}
+      disabled=${!now} onConfirm=${stop} onClose=${onClose}>
     <p>The worker stops mining for you at once. This cannot be undone.</p>
-    ${now ? html`<${Facts} items=${[["Time delivered", duration(now.billed_sec)], now.interrupted_sec > 0 && ["Not charged: away or paused", duration(now.interrupted_sec)], ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`], ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`]]} />`
-      : preview.error ? html`<${ErrorState} error=${preview.error} retry=${preview.reload} />` : html`<${Skeleton} lines=${3} />`}<//>`;
+    ${now
+      ? html`<${Facts} items=${[
+        ["Time delivered", duration(now.billed_sec)],
+        now.interrupted_sec > 0 && ["Not charged: away or paused", duration(now.interrupted_sec)],
+        ["You pay", html`<strong>${money(now.total_cost, true)}</strong>`],
+        ["Comes back to you", html`<strong class="good">${money(now.refund, true)}</strong>`],
+      ]} />`
+      : preview.error ? html`<${ErrorState} error=${preview.error} retry=${preview.reload} />`
+      : html`<${Skeleton} lines=${3} />`}
+  <//>`;
 }

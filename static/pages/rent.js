@@ -24,17 +24,30 @@ export function secondsOf(text) {
 
 export function RentDialog({ id, onClose }) {
   const answer = useApi(`/api/workers/${encodeURIComponent(id)}`, { every: 10000 });
-  return answer.data?.worker_id === id ? html`<${Form} worker=${answer.data} reload=${answer.reload} onClose=${onClose} />`
-    : html`<${Dialog} title=${`Rent ${id}`} onClose=${onClose}>${answer.error ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />` : html`<${Skeleton} height=${280} />`}<//>`;
+  return answer.data?.worker_id === id
+    ? html`<${Form} worker=${answer.data} reload=${answer.reload} onClose=${onClose} />`
+    : html`<${Dialog} title=${`Rent ${id}`} onClose=${onClose}>
+      ${answer.error ? html`<${ErrorState} error=${answer.error} retry=${answer.reload} />`
+        : html`<${Skeleton} height=${280} />`}
+    <//>`;
 }
 
 /** The length that is wanted, and what is wrong with it. */
 function lengthOf(way, typed, budget, worker) {
   const seconds = way === "time" ? secondsOf(typed) : Math.floor((Number(budget.replace(",", ".")) / worker.price_per_min) * 60);
   const [least, most] = [worker.min_duration_sec, worker.max_duration_sec];
-  if (!Number.isFinite(seconds) || seconds <= 0) return { seconds: 0, problem: way === "time" ? "A time such as 45 min, 2 h or 1 d." : "An amount above zero." };
-  if (seconds < least) return { seconds, problem: `This worker is rented for ${duration(least)} or more${way === "budget" ? `: ${money((least / 60) * worker.price_per_min, true)}` : ""}.` };
-  if (seconds > most) return way === "budget" ? { seconds: most, note: `Cut to the ${duration(most)} that this worker allows.` } : { seconds, problem: `This worker is rented for at most ${duration(most)}.` };
+  if (!Number.isFinite(seconds) || seconds <= 0) {
+    return { seconds: 0, problem: way === "time" ? "A time such as 45 min, 2 h or 1 d." : "An amount above zero." };
+  }
+  if (seconds < least) {
+    const price = way === "budget" ? `: ${money((least / 60) * worker.price_per_min, true)}` : "";
+    return { seconds, problem: `This worker is rented for ${duration(least)} or more${price}.` };
+  }
+  if (seconds > most) {
+    return way === "budget"
+      ? { seconds: most, note: `Cut to the ${duration(most)} that this worker allows.` }
+      : { seconds, problem: `This worker is rented for at most ${duration(most)}.` };
+  }
   return { seconds };
 }
 
@@ -59,6 +72,7 @@ function Form({ worker, reload, onClose }) {
   const missing = status === "in" && !problem ? Math.max(0, Math.ceil((cost - available) * 100) / 100) : 0;
   const free = worker.state === "AVAILABLE" && worker.online !== false;
   const changed = shown !== price;
+  const lengths = LENGTHS.filter(([at]) => at >= worker.min_duration_sec && at <= worker.max_duration_sec);
 
   const rent = async (event) => {
     event.preventDefault();
@@ -82,30 +96,87 @@ function Form({ worker, reload, onClose }) {
       setBusy(false);
     }
   };
-  const footer = html`<${Button} onClick=${onClose}>Cancel<//>
-    ${changed ? html`<${Button} key="accept" tone="primary" onClick=${() => { setShown(price); setRefused(null); }}>Accept ${money(price, true)} / min<//>`
-      : html`<${Button} key="rent" tone="primary" type="submit" form="rent-form" busy=${busy} disabled=${!free || (status === "in" && (Boolean(problem) || missing > 0 || !isAddress(mine)))}>${status === "in" ? `Rent for ${problem ? "…" : money(cost)}` : "Sign in to rent"}<//>`}`;
+  const footer = html`
+    <${Button} onClick=${onClose}>Cancel<//>
+    ${changed
+      ? html`<${Button} key="accept" tone="primary" onClick=${() => { setShown(price); setRefused(null); }}>
+        Accept ${money(price, true)} / min
+      <//>`
+      : html`<${Button} key="rent" tone="primary" type="submit" form="rent-form" busy=${busy}
+          disabled=${!free || (status === "in" && (Boolean(problem) || missing > 0 || !isAddress(mine)))}>
+        ${status === "in" ? `Rent for ${problem ? "…" : money(cost)}` : "Sign in to rent"}
+      <//>`}
+  `;
   return html`<${Dialog} title=${`Rent ${worker.worker_id}`} onClose=${onClose} footer=${footer}>
     <form id="rent-form" class="stack" onSubmit=${rent} noValidate>
-      <div class="row between"><span class="row"><${GpuBadge} worker=${worker} /><strong class="num">${hashrate(worker.hashrate)}</strong></span>
-        <span class="row"><span class="num">${money(price, true)} / min</span><span class="soft num">${unitPrice(worker)}</span></span></div>
-      ${!free && html`<p class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>It cannot be rented now: <${StatusBadge} state=${stateOf(worker)} /></span><button type="button" class="link" onClick=${onClose}>Show the others</button></p>`}
-      ${changed && html`<p class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>The price changed from ${money(shown, true)} to ${money(price, true)} a minute. Nothing has been rented.</span></p>`}
-      <div class="row between"><${ViewToggle} label="Length" value=${way} options=${WAYS} onChange=${setWay} />
-        ${way === "time" && html`<div class="row">${LENGTHS.filter(([at]) => at >= worker.min_duration_sec && at <= worker.max_duration_sec).map(([at, text]) => html`<${Button} small key=${at} aria-pressed=${seconds === at ? "true" : "false"} onClick=${() => setTyped(duration(at))}>${text}<//>`)}</div>`}</div>
-      ${way === "time" ? html`<${Field} label="For how long" error=${problem} hint=${`${duration(worker.min_duration_sec)} to ${duration(worker.max_duration_sec)}; such as 45 min, 2 h, 1 d`}><input name="length" autocomplete="off" value=${typed} onInput=${(event) => setTyped(event.currentTarget.value)} autofocus /><//>`
-        : html`<${Field} label="What you want to spend" error=${problem} hint=${note ?? (seconds ? `Buys ${duration(seconds)}` : "")}><input name="budget" inputmode="decimal" autocomplete="off" value=${budget} onInput=${(event) => setBudget(event.currentTarget.value)} autofocus /><//>`}
-      <${Field} label="Blocks go to" error=${mine && !isAddress(mine) ? "An address is 0x and 40 hexadecimal digits." : ""} hint="The address that the worker mines for."><input name="address" class="mono" autocomplete="off" spellcheck=${false} placeholder="0x…" value=${mine} onInput=${(event) => setTo(event.currentTarget.value)} /><//>
+      <div class="row between">
+        <span class="row">
+          <${GpuBadge} worker=${worker} />
+          <strong class="num">${hashrate(worker.hashrate)}</strong>
+        </span>
+        <span class="row">
+          <span class="num">${money(price, true)} / min</span>
+          <span class="soft num">${unitPrice(worker)}</span>
+        </span>
+      </div>
+      ${!free && html`<p class="note warning" role="alert">
+        <${Icon} name="warning" size=${16} />
+        <span>It cannot be rented now: <${StatusBadge} state=${stateOf(worker)} /></span>
+        <button type="button" class="link" onClick=${onClose}>Show the others</button>
+      </p>`}
+      ${changed && html`<p class="note warning" role="alert">
+        <${Icon} name="warning" size=${16} />
+        <span>
+          The price changed from ${money(shown, true)} to ${money(price, true)} a minute. Nothing has been rented.
+        </span>
+      </p>`}
+      <div class="row between">
+        <${ViewToggle} label="Length" value=${way} options=${WAYS} onChange=${setWay} />
+        ${way === "time" && html`<div class="row">
+          ${lengths.map(([at, text]) => html`<${Button} small key=${at} aria-pressed=${seconds === at ? "true" : "false"}
+              onClick=${() => setTyped(duration(at))}>
+            ${text}
+          <//>`)}
+        </div>`}
+      </div>
+      ${way === "time"
+        ? html`<${Field} label="For how long" error=${problem}
+            hint=${`${duration(worker.min_duration_sec)} to ${duration(worker.max_duration_sec)}; such as 45 min, 2 h, 1 d`}>
+          <input name="length" autocomplete="off" value=${typed}
+            onInput=${(event) => setTyped(event.currentTarget.value)} autofocus />
+        <//>`
+        : html`<${Field} label="What you want to spend" error=${problem}
+            hint=${note ?? (seconds ? `Buys ${duration(seconds)}` : "")}>
+          <input name="budget" inputmode="decimal" autocomplete="off" value=${budget}
+            onInput=${(event) => setBudget(event.currentTarget.value)} autofocus />
+        <//>`}
+      <${Field} label="Blocks go to"
+          error=${mine && !isAddress(mine) ? "An address is 0x and 40 hexadecimal digits." : ""}
+          hint="The address that the worker mines for.">
+        <input name="address" class="mono" autocomplete="off" spellcheck=${false} placeholder="0x…" value=${mine}
+          onInput=${(event) => setTo(event.currentTarget.value)} />
+      <//>
       <${Facts} items=${[
         ["Held now", html`<strong class="num">${problem ? "–" : money(cost, true)}</strong>`],
-        ["of that the platform's fee", html`<span class="num">${known && !problem ? money(known.platform_fee, true) : "–"}</span>`],
+        [
+          "of that the platform's fee",
+          html`<span class="num">${known && !problem ? money(known.platform_fee, true) : "–"}</span>`,
+        ],
         status === "in" && ["Available now", html`<span class="num">${money(available, true)}</span>`],
-        status === "in" && ["Available after", html`<span class=${missing > 0 ? "num bad" : "num"}>${problem ? "–" : money(available - cost, true)}</span>`],
+        status === "in" && [
+          "Available after",
+          html`<span class=${missing > 0 ? "num bad" : "num"}>${problem ? "–" : money(available - cost, true)}</span>`,
+        ],
       ]} />
-      ${missing > 0 && html`<${Short} account=${account} missing=${missing} price=${price} available=${available} least=${worker.min_duration_sec} onLength=${(at) => { setWay("time"); setTyped(at); }} />`}
-      ${refused && !changed && html`<p class="note danger" role="alert"><${Icon} name="warning" size=${16} /><span>${refused instanceof ApiError ? refused.message : "Something went wrong."}</span></p>`}
+      ${missing > 0 && html`<${Short} account=${account} missing=${missing} price=${price} available=${available}
+        least=${worker.min_duration_sec} onLength=${(at) => { setWay("time"); setTyped(at); }} />`}
+      ${refused && !changed && html`<p class="note danger" role="alert">
+        <${Icon} name="warning" size=${16} />
+        <span>${refused instanceof ApiError ? refused.message : "Something went wrong."}</span>
+      </p>`}
       <p class="soft">Only the time that was delivered is paid; the rest of the hold comes back when the lease ends.</p>
-    </form><//>`;
+    </form>
+  <//>`;
 }
 
 /** Too little money, and the ways on. */
@@ -114,7 +185,11 @@ function Short({ account, missing, price, available, least, onLength }) {
   const key = useRef(onceKey());
   const affordable = Math.floor((available / price) * 60);
   // What had the focus goes with this note: the way on takes it.
-  useEffect(() => () => { requestAnimationFrame(() => { if (document.activeElement === document.body) document.querySelector("[form=rent-form]")?.focus(); }); }, []);
+  useEffect(() => () => {
+    requestAnimationFrame(() => {
+      if (document.activeElement === document.body) document.querySelector("[form=rent-form]")?.focus();
+    });
+  }, []);
   const deposit = async () => {
     setBusy(true);
     try {
@@ -125,11 +200,22 @@ function Short({ account, missing, price, available, least, onLength }) {
     } catch (error) { toastError(error); }
     setBusy(false);
   };
-  return html`<div class="note warning" role="alert"><${Icon} name="warning" size=${16} /><span>${money(missing)} is missing on your account.</span>
-    <div class="row"><${Button} small busy=${busy} onClick=${deposit}>Deposit ${money(missing)}<//>${affordable >= least && html`<${Button} small onClick=${() => onLength(`${Math.floor(affordable / 60)} min`)}>Rent ${duration(Math.floor(affordable / 60) * 60)} instead<//>`}</div></div>`;
+  return html`<div class="note warning" role="alert">
+    <${Icon} name="warning" size=${16} />
+    <span>${money(missing)} is missing on your account.</span>
+    <div class="row">
+      <${Button} small busy=${busy} onClick=${deposit}>Deposit ${money(missing)}<//>
+      ${affordable >= least && html`<${Button} small onClick=${() => onLength(`${Math.floor(affordable / 60)} min`)}>
+        Rent ${duration(Math.floor(affordable / 60) * 60)} instead
+      <//>`}
+    </div>
+  </div>`;
 }
 
-const unitPrice = (worker) => { const at = pricePerKiloHour(worker); return at === null ? gpuLabel(worker) : `${unitMoney(at)} per kH/s·h`; };
+const unitPrice = (worker) => {
+  const at = pricePerKiloHour(worker);
+  return at === null ? gpuLabel(worker) : `${unitMoney(at)} per kH/s·h`;
+};
 
 /** A value that has stood still for a moment. */
 function useLater(value) {
