@@ -107,7 +107,10 @@ const columns = {
     { text: (w) => money.format(w.price_per_min), className: "number" },
     { text: (w) => whole.format(w.self_blocks_found), className: "number" },
     { text: (w) => (w.reputation ? `${w.reputation.stars.toFixed(1)} / 5` : ""), className: "number" },
-    { text: (w) => w.current_address ? [w.current_address, w.current_block_pattern].filter(Boolean).join(" · ") : "", className: "mono clip" },
+    {
+      text: (w) => w.current_address ? [w.current_address, w.current_block_pattern].filter(Boolean).join(" · ") : "",
+      className: "mono clip",
+    },
     { text: (w) => ago(w.last_heartbeat) },
   ],
   leases: [
@@ -329,7 +332,8 @@ function rent(event) {
 }
 
 async function stopLease(lease, button) {
-  if (!(await confirmed("Stop this lease?", `${lease.lease_id} on ${lease.worker_id} ends now. The time used is settled, the rest of the hold goes back to the renter.`))) return;
+  const what = `${lease.lease_id} on ${lease.worker_id} ends now. The time used is settled, the rest of the hold goes back to the renter.`;
+  if (!(await confirmed("Stop this lease?", what))) return;
   act(button, "leases-said", async () => {
     const answer = await ask("POST", "/api/stop", { lease_id: lease.lease_id });
     const paid = answer.settlement ? `; it cost ${money.format(answer.settlement.total_cost)}` : "";

@@ -110,18 +110,25 @@ export function useApi(path, { every = 0 } = {}) {
       if (cache.size > CACHE_MAX) cache.delete(cache.keys().next().value);
       if (current.current === asked) setState({ path: asked, data, error: null, loading: false });
     } catch (error) {
-      if (current.current === asked) setState((old) => ({ path: asked, data: old.path === asked ? old.data : cache.get(asked), error, loading: false }));
+      if (current.current !== asked) return;
+      setState((old) => ({ path: asked, data: old.path === asked ? old.data : cache.get(asked), error, loading: false }));
     }
   }, []);
   useEffect(() => {
-    setState((old) => (old.path === path ? old : { path, data: cache.get(path) ?? (path ? old.data : undefined), error: null, loading: Boolean(path) }));
+    setState((old) => (old.path === path
+      ? old
+      : { path, data: cache.get(path) ?? (path ? old.data : undefined), error: null, loading: Boolean(path) }));
     reload();
     if (!path) return undefined;
     const timer = every && setInterval(() => { if (!document.hidden) reload(); }, every);
     const again = () => { if (!document.hidden) reload(); };
     if (every) document.addEventListener("visibilitychange", again);
     addEventListener("live-again", again);
-    return () => { clearInterval(timer); document.removeEventListener("visibilitychange", again); removeEventListener("live-again", again); };
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", again);
+      removeEventListener("live-again", again);
+    };
   }, [path, every]);
   return { ...state, stale: Boolean(state.error && state.data !== undefined), reload };
 }

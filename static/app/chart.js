@@ -1,7 +1,9 @@
 // Line charts, with a summary in words and the same numbers as a table.
 // <${ChartCard} title="Hashrate" times=${[unix seconds…]} series=${[{ label: "Fleet", values: […], color: "accent", fill: true }]}
-//    format=${hashrate} height=${260} actions=${html`<${Tabs} …/>`} loading=${…} error=${…} retry=${…} empty="…" markers=${[{ at, label }]} />
-// A series with `steps` holds each value until the next. color: accent, success, info, warning, danger, or chart-1 … chart-6. null values leave a gap. Redrawn at most once a second.
+//    format=${hashrate} height=${260} actions=${html`<${Tabs} …/>`} loading=${…} error=${…} retry=${…} empty="…"
+//    markers=${[{ at, label }]} />
+// A series with `steps` holds each value until the next. color: accent, success, info, warning, danger, or chart-1 … chart-6.
+// null values leave a gap. Redrawn at most once a second.
 
 import { html, useEffect, useMemo, useRef, useState } from "/static/app/core.js";
 import { dateTime, time } from "/static/app/format.js";
@@ -31,7 +33,11 @@ export function Chart({ times, series, format = String, height = 260, markers })
   const theme = isLight();
   useEffect(() => {
     const read = () => live.current;
-    const made = plot.current = new Plot(box.current, height, { format: (value) => read().format(value), marks: () => read().markers, hover: (at) => showReadout(readout.current, at, read()) });
+    const made = plot.current = new Plot(box.current, height, {
+      format: (value) => read().format(value),
+      marks: () => read().markers,
+      hover: (at) => showReadout(readout.current, at, read()),
+    });
     made.show(read().times, read().series);
     return () => { clearTimeout(timer.current); timer.current = 0; made.close(); };
   }, [height]);
@@ -39,50 +45,79 @@ export function Chart({ times, series, format = String, height = 260, markers })
   useEffect(() => {
     timer.current ||= setTimeout(() => { timer.current = 0; plot.current.show(live.current.times, live.current.series); }, REDRAW_MS);
   }, [times, series, markers]);
-  return html`<div class="chart-box" aria-hidden="true"><div ref=${box} class="chart" style=${{ height: `${height}px` }}></div><div ref=${readout} class="chart-read" hidden></div></div>`;
+  return html`<div class="chart-box" aria-hidden="true">
+    <div ref=${box} class="chart" style=${{ height: `${height}px` }}></div>
+    <div ref=${readout} class="chart-read" hidden></div></div>`;
 }
+
+/** A value in words; a gap is a dash. */
+const said = (value, format) => (value === null || value === undefined ? "–" : format(value));
 
 function showReadout(element, at, { times, series, format }) {
   element.hidden = at === null;
   if (element.hidden) return;
-  const said = (value) => (value === null || value === undefined ? "–" : format(value));
-  element.textContent = [dateTime(times[at]), ...series.map((one) => `${series.length > 1 ? `${one.label} ` : ""}${said(one.values[at])}`)].join("  ·  ");
+  element.textContent = [
+    dateTime(times[at]),
+    ...series.map((one) => `${series.length > 1 ? `${one.label} ` : ""}${said(one.values[at], format)}`),
+  ].join("  ·  ");
 }
 
 function summary(times, series, format) {
   return series.map((one) => {
     const values = one.values.filter((value) => value !== null && value !== undefined);
     if (values.length === 0) return `${one.label}: no data.`;
-    const [sum, low, high] = [values.reduce((a, b) => a + b, 0), values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    const [sum, low, high] = [
+      values.reduce((a, b) => a + b, 0),
+      values.reduce((a, b) => Math.min(a, b)),
+      values.reduce((a, b) => Math.max(a, b)),
+    ];
     if (low === high) return `${one.label}: ${format(low)}.`;
-    return `${one.label}: now ${format(values.at(-1))}${one.steps ? "" : `, mean ${format(sum / values.length)}`}, low ${format(low)}, high ${format(high)}.`;
+    const mean = one.steps ? "" : `, mean ${format(sum / values.length)}`;
+    return `${one.label}: now ${format(values.at(-1))}${mean}, low ${format(low)}, high ${format(high)}.`;
   }).join(" ");
 }
 
 function ValueTable({ times, series, format, title }) {
   const step = Math.ceil(times.length / TABLE_ROWS_MAX);
   const rows = times.map((at, i) => i).filter((i) => i % step === 0).reverse();
-  return html`<div class="table-scroll plain" tabindex="0" role="group" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th>${series.map((one) => html`<th scope="col" class="number" key=${one.label}>${one.label}</th>`)}</tr></thead>
-    <tbody>${rows.map((i) => html`<tr key=${times[i]}><td>${dateTime(times[i])}, ${time(times[i])}</td>${series.map((one) => html`<td class="number" key=${one.label}>${one.values[i] === null || one.values[i] === undefined ? "–" : format(one.values[i])}</td>`)}</tr>`)}</tbody></table></div>`;
+  return html`<div class="table-scroll plain" tabindex="0" role="group" aria-label=${`${title} as a table`}><table>
+    <thead><tr>
+      <th scope="col">Time</th>
+      ${series.map((one) => html`<th scope="col" class="number" key=${one.label}>${one.label}</th>`)}
+    </tr></thead>
+    <tbody>${rows.map((i) => html`<tr key=${times[i]}>
+      <td>${dateTime(times[i])}, ${time(times[i])}</td>
+      ${series.map((one) => html`<td class="number" key=${one.label}>${said(one.values[i], format)}</td>`)}
+    </tr>`)}</tbody></table></div>`;
 }
 
-export function ChartCard({ title, note, times = [], series = [], format = String, height = 260, actions, loading, error, retry, empty = "Nothing has been recorded yet.", markers, stale }) {
+export function ChartCard({
+  title, note, times = [], series = [], format = String, height = 260, actions, loading, error, retry,
+  empty = "Nothing has been recorded yet.", markers, stale,
+}) {
   const [asTable, setAsTable] = useState(false);
   const words = useMemo(() => summary(times, series, format), [times, series]);
   const some = times.length > 1;
-  return html`<${Card} title=${title} note=${note} class="chart-card" actions=${html`${actions}${some && html`<${Button} small tone="quiet" icon=${asTable ? "chart" : "table"} onClick=${() => setAsTable(!asTable)}>${asTable ? "View as chart" : "View as table"}<//>`}`}>
+  const toggle = some && html`<${Button} small tone="quiet" icon=${asTable ? "chart" : "table"} onClick=${() => setAsTable(!asTable)}>
+    ${asTable ? "View as chart" : "View as table"}<//>`;
+  return html`<${Card} title=${title} note=${note} class="chart-card" actions=${html`${actions}${toggle}`}>
     ${stale && html`<${StaleNote} of=${stale} />`}
-    ${loading && !some ? html`<${Skeleton} height=${height + WORDS} />` : error && !some ? html`<${ErrorState} error=${error} retry=${retry} />`
+    ${loading && !some ? html`<${Skeleton} height=${height + WORDS} />`
+      : error && !some ? html`<${ErrorState} error=${error} retry=${retry} />`
       : !some ? html`<${EmptyState} icon="chart" title="No history yet" text=${empty} />`
       : asTable ? html`<${ValueTable} times=${times} series=${series} format=${format} title=${title} />`
       : html`<${Chart} times=${times} series=${series} format=${format} height=${height} markers=${markers} />`}
-    ${some && series.length > 1 && html`<ul class="legend">${series.map((one) => html`<li key=${one.label}><i data-color=${one.color ?? "accent"}></i>${one.label}</li>`)}</ul>`}
+    ${some && series.length > 1 && html`<ul class="legend">
+      ${series.map((one) => html`<li key=${one.label}><i data-color=${one.color ?? "accent"}></i>${one.label}</li>`)}</ul>`}
     ${some && html`<p class="chart-words">${words}</p>`}<//>`;
 }
 
 // --- the drawing: lines over time on a canvas. One file with the above: a visit has 25 requests ---
 
 const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A value at the axis needs no zeros after its point. */
+const withoutZeros = (text) => text.replace(/(\.\d*?)0+(?!\d)/, "$1").replace(/\.(?!\d)/, "");
 
 /** The round step (1, 2 or 5 times a power of ten) that cuts `high` into at most `count` parts. */
 function valueStep(high, count) {
@@ -111,8 +146,8 @@ function nearest(times, at) {
   return low > 0 && at - times[low - 1] < times[low] - at ? low - 1 : low;
 }
 
-/** new Plot(element, height, { format, marks, hover }), then show(times, series) as often as they change, and close(). format(value) names a
- * tick, marks() lists [{ at }], hover(index | null) tells what the pointer is at. */
+/** new Plot(element, height, { format, marks, hover }), then show(times, series) as often as they change, and close().
+ * format(value) names a tick, marks() lists [{ at }], hover(index | null) tells what the pointer is at. */
 class Plot {
   constructor(element, height, { format, marks, hover }) {
     Object.assign(this, { element, height, format, marks, hover, times: [], series: [], at: null, frame: 0 });
@@ -176,14 +211,15 @@ class Plot {
     this.tall = this.height - TOP - BOTTOM;
     const step = valueStep(this.high, this.tall / VALUE_TICK_PIXELS);
     this.values = Array.from({ length: Math.floor(this.high / step) + 1 }, (_, i) => i * step);
-    this.names = this.values.map((value) => (value === 0 ? "0" : this.format(value).replace(/(\.\d*?)0+(?!\d)/, "$1").replace(/\.(?!\d)/, "")));
+    this.names = this.values.map((value) => (value === 0 ? "0" : withoutZeros(this.format(value))));
     this.left = Math.ceil(Math.max(...this.names.map((name) => this.pen.measureText(name).width))) + LABEL_GAP * 2;
     this.wide = Math.max(width - this.left - RIGHT, 1);
   }
 
   drawAxes() {
     const { pen } = this;
-    Object.assign(pen, { fillStyle: token("text-3"), strokeStyle: token("line"), lineWidth: 1, textAlign: "right", textBaseline: "middle" });
+    Object.assign(pen, { fillStyle: token("text-3"), strokeStyle: token("line"), lineWidth: 1 });
+    Object.assign(pen, { textAlign: "right", textBaseline: "middle" });
     this.values.forEach((value, i) => {
       const y = Math.round(this.y(value)) + 0.5;
       pen.fillText(this.names[i], this.left - LABEL_GAP, y);

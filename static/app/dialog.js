@@ -20,9 +20,11 @@ export function Dialog({ title, onClose, wide, drawer, footer, children, bare })
     };
   }, []);
   return html`<dialog ref=${element} class=${cx("dialog", wide && "wide", drawer && "drawer", bare && "bare")} aria-labelledby=${heading}
-    onCancel=${(event) => { event.preventDefault(); onClose(); }} onMouseDown=${(event) => { if (event.target === element.current) onClose(); }}>
+    onCancel=${(event) => { event.preventDefault(); onClose(); }}
+    onMouseDown=${(event) => { if (event.target === element.current) onClose(); }}>
     <div class="dialog-box"><header class=${bare ? "hidden" : ""}><h2 id=${heading}>${title}</h2>
-      ${!bare && html`<button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button>`}</header>
+      ${!bare && html`<button type="button" class="icon-button" aria-label="Close" onClick=${onClose}>
+        <${Icon} name="close" /></button>`}</header>
     <div class="dialog-body">${children}</div>${footer && html`<footer>${footer}</footer>`}</div></dialog>`;
 }
 export const Drawer = (props) => html`<${Dialog} ...${props} drawer />`;

@@ -25,8 +25,12 @@ import { toast } from "/static/app/notices.js";
 import { setQuery } from "/static/app/router.js";
 
 export function Button({ tone, small, busy, icon, children, class: name, disabled, type = "button", ...rest }) {
-  return html`<button type=${type} class=${cx("button", tone, small && "small", name)} disabled=${disabled || busy} aria-busy=${busy ? "true" : undefined} ...${rest}>
-    ${busy ? html`<span class="spinner" aria-hidden="true"></span>` : icon && html`<${Icon} name=${icon} size=${16} />`}${children}</button>`;
+  return html`<button type=${type} class=${cx("button", tone, small && "small", name)}
+    disabled=${disabled || busy} aria-busy=${busy ? "true" : undefined} ...${rest}>
+    ${busy
+      ? html`<span class="spinner" aria-hidden="true"></span>`
+      : icon && html`<${Icon} name=${icon} size=${16} />`}
+    ${children}</button>`;
 }
 
 export function PageHead({ title, text, children }) {
@@ -37,20 +41,31 @@ export function PageHead({ title, text, children }) {
 export function Card({ title, note, actions, flush, class: name, children, id }) {
   const heading = useId();
   return html`<section class=${cx("card", name)} id=${id} aria-labelledby=${title ? heading : undefined}>
-    ${title && html`<header><h2 id=${heading}>${title}</h2>${note && html`<span class="soft">${note}</span>`}${actions && html`<div class="row end">${actions}</div>`}</header>`}
+    ${title && html`<header>
+      <h2 id=${heading}>${title}</h2>
+      ${note && html`<span class="soft">${note}</span>`}
+      ${actions && html`<div class="row end">${actions}</div>`}
+    </header>`}
     <div class=${flush ? "flush" : "body"}>${children}</div></section>`;
 }
 
 export function MetricCard({ label, value, unit, hint, icon, tone, loading, href }) {
   const inner = html`<span class="metric-label">${icon && html`<${Icon} name=${icon} size=${16} />`}${label}</span>
-    <span class="metric-value">${loading ? html`<span class="skeleton metric-wait"></span>` : html`${value}${unit && html` <small>${unit}</small>`}`}</span>
+    <span class="metric-value">
+      ${loading
+        ? html`<span class="skeleton metric-wait"></span>`
+        : html`${value}${unit && html` <small>${unit}</small>`}`}
+    </span>
     <span class="metric-hint">${hint ?? " "}</span>`;
-  return href ? html`<a class="metric" data-tone=${tone} href=${href}>${inner}</a>` : html`<div class="metric" data-tone=${tone}>${inner}</div>`;
+  return href
+    ? html`<a class="metric" data-tone=${tone} href=${href}>${inner}</a>`
+    : html`<div class="metric" data-tone=${tone}>${inner}</div>`;
 }
 
 const STATES = {
   AVAILABLE: ["Available", "success"], LEASED: ["Leased", "info"], MINING: ["Mining", "info"], SELF_MINING: ["Self-mining", "warning"],
-  IDLE: ["Idle", ""], ERROR: ["Error", "danger"], OFFLINE: ["Offline", "danger"], offline: ["Offline", "danger"], online: ["Online", "success"],
+  IDLE: ["Idle", ""], ERROR: ["Error", "danger"], OFFLINE: ["Offline", "danger"],
+  offline: ["Offline", "danger"], online: ["Online", "success"],
   active: ["Active", "info"], completed: ["Completed", "success"], cancelled: ["Cancelled", "warning"],
 };
 export function StatusBadge({ state }) {
@@ -60,7 +75,8 @@ export function StatusBadge({ state }) {
 /** What to call a worker's state: silence comes before what it said last. */
 export const stateOf = (worker) => (worker.online === false ? "offline" : worker.state);
 
-export const GpuBadge = ({ worker }) => html`<span class="gpu" title=${gpuLabel(worker)}><${Icon} name="gpu" size=${14} /><span>${gpuLabel(worker)}</span></span>`;
+export const GpuBadge = ({ worker }) => html`<span class="gpu" title=${gpuLabel(worker)}>
+  <${Icon} name="gpu" size=${14} /><span>${gpuLabel(worker)}</span></span>`;
 export const Pill = ({ tone, children }) => html`<span class=${cx("badge", tone)}>${children}</span>`;
 
 export async function copy(text, what = "Copied") {
@@ -74,8 +90,13 @@ export function HashText({ value, head = 6, tail = 4, full, href, label = "Copy"
   const text = String(value ?? "");
   if (!text) return html`<span class="soft">–</span>`;
   const shown = full ? text : short(text, head, tail);
-  return html`<span class=${cx("hash", full && "full")}>${href ? html`<a class="mono" href=${href} title=${text}>${shown}</a>` : html`<span class="mono" title=${text}>${shown}</span>`}
-    <button type="button" class="icon-button tiny" aria-label=${`${label} ${shown}`} onClick=${(event) => { event.stopPropagation(); copy(text); }}><${Icon} name="copy" size=${14} /></button></span>`;
+  const copyIt = (event) => { event.stopPropagation(); copy(text); };
+  return html`<span class=${cx("hash", full && "full")}>
+    ${href
+      ? html`<a class="mono" href=${href} title=${text}>${shown}</a>`
+      : html`<span class="mono" title=${text}>${shown}</span>`}
+    <button type="button" class="icon-button tiny" aria-label=${`${label} ${shown}`} onClick=${copyIt}>
+      <${Icon} name="copy" size=${14} /></button></span>`;
 }
 
 export function EmptyState({ icon = "info", title, text, children }) {
@@ -85,20 +106,27 @@ export function EmptyState({ icon = "info", title, text, children }) {
 
 export function ErrorState({ error, retry }) {
   return html`<div class="empty" role="alert"><span class="empty-icon danger"><${Icon} name="warning" size=${24} /></span>
-    <p class="empty-title">${error?.status === 403 ? "Not yours to see" : error?.status === 404 ? "Not there" : "This could not be loaded"}</p>
+    <p class="empty-title">
+      ${error?.status === 403 ? "Not yours to see" : error?.status === 404 ? "Not there" : "This could not be loaded"}</p>
     <p class="soft">${error?.message}</p>${retry && html`<div class="row center"><${Button} onClick=${retry}>Try again<//></div>`}</div>`;
 }
 
-export const StaleNote = ({ of }) => of.stale && html`<p class="note warning"><${Icon} name="warning" size=${16} /><span>These figures are not current: ${of.error.message}</span> <button type="button" class="link" onClick=${of.reload}>Try again</button></p>`;
+export const StaleNote = ({ of }) => of.stale && html`<p class="note warning">
+  <${Icon} name="warning" size=${16} />
+  <span>These figures are not current: ${of.error.message}</span> <button type="button" class="link"
+    onClick=${of.reload}>Try again</button></p>`;
 
 export function Skeleton({ lines = 3, height }) {
   if (height) return html`<div class="skeleton" style=${{ height: `${height}px` }} role="status"><span class="hidden">Loading</span></div>`;
-  return html`<div class="skeleton-lines" role="status"><span class="hidden">Loading</span>${Array.from({ length: lines }, (_, i) => html`<div class="skeleton line" key=${i}></div>`)}</div>`;
+  return html`<div class="skeleton-lines" role="status">
+    <span class="hidden">Loading</span>
+    ${Array.from({ length: lines }, (_, i) => html`<div class="skeleton line" key=${i}></div>`)}</div>`;
 }
 
 export function ProgressBar({ value, label, tone = "accent", text }) {
   const part = Math.min(1, Math.max(0, Number(value) || 0));
-  return html`<div class="progress" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(part * 100)} aria-valuetext=${text} data-tone=${tone}>
+  return html`<div class="progress" role="progressbar" aria-label=${label} data-tone=${tone}
+    aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(part * 100)} aria-valuetext=${text}>
     <span style=${{ transform: `scaleX(${part})` }}></span></div>`;
 }
 
@@ -106,14 +134,19 @@ export function ProgressBar({ value, label, tone = "accent", text }) {
 export function Tooltip({ text, children }) {
   const id = useId();
   const [open, setOpen] = useState(false);
-  return html`<span class="tip" onMouseEnter=${() => setOpen(true)} onMouseLeave=${() => setOpen(false)} onFocusIn=${() => setOpen(true)} onFocusOut=${() => setOpen(false)}
+  return html`<span class="tip"
+    onMouseEnter=${() => setOpen(true)} onMouseLeave=${() => setOpen(false)}
+    onFocusIn=${() => setOpen(true)} onFocusOut=${() => setOpen(false)}
     onKeyDown=${(event) => { if (event.key === "Escape" && open) { event.stopPropagation(); setOpen(false); } }}>
-    <span class="tip-on" tabindex="0" aria-describedby=${id}>${children}</span><span id=${id} role="tooltip" class=${cx("tip-text", open && "open")}>${text}</span></span>`;
+    <span class="tip-on" tabindex="0" aria-describedby=${id}>${children}</span>
+    <span id=${id} role="tooltip" class=${cx("tip-text", open && "open")}>${text}</span></span>`;
 }
 
 export function ViewToggle({ label, value, options, onChange }) {
-  return html`<div class="segments" role="group" aria-label=${label}>${options.map(([key, text, icon]) => html`<button type="button" key=${key}
-    aria-pressed=${String(value) === String(key) ? "true" : "false"} onClick=${() => onChange(key)}>${icon && html`<${Icon} name=${icon} size=${16} />`}<span>${text}</span></button>`)}</div>`;
+  return html`<div class="segments" role="group" aria-label=${label}>
+    ${options.map(([key, text, icon]) => html`<button type="button" key=${key}
+      aria-pressed=${String(value) === String(key) ? "true" : "false"} onClick=${() => onChange(key)}>
+      ${icon && html`<${Icon} name=${icon} size=${16} />`}<span>${text}</span></button>`)}</div>`;
 }
 export const Tabs = ViewToggle;
 
@@ -127,14 +160,17 @@ export function Field({ label, hint, error, children, class: name }) {
     ${said && html`<p class=${cx("field-said", error && "bad")} id=${said}>${error || hint}</p>`}</div>`;
 }
 
-export const Facts = ({ items }) => html`<dl class="facts">${items.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+export const Facts = ({ items }) => html`<dl class="facts">
+  ${items.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 /** `pages` is not a number until it is known. A page after the last one is the last one. */
 export function Pager({ page, pages, onPage }) {
   useEffect(() => { if (pages >= 0 && page > Math.max(1, pages)) setQuery({ page: pages > 1 ? pages : "" }); }, [page, pages]);
   if (!(pages > 1)) return null;
-  return html`<nav class="pager" aria-label="Pages"><${Button} small icon="left" disabled=${page <= 1} onClick=${() => onPage(page - 1)}>Previous<//>
-    <span class="soft num">${page} of ${pages}</span><${Button} small disabled=${page >= pages} onClick=${() => onPage(page + 1)}>Next<${Icon} name="right" size=${16} /><//></nav>`;
+  return html`<nav class="pager" aria-label="Pages">
+    <${Button} small icon="left" disabled=${page <= 1} onClick=${() => onPage(page - 1)}>Previous<//>
+    <span class="soft num">${page} of ${pages}</span>
+    <${Button} small disabled=${page >= pages} onClick=${() => onPage(page + 1)}>Next<${Icon} name="right" size=${16} /><//></nav>`;
 }
 
 // --- icons ---
@@ -150,7 +186,8 @@ const PATHS = {
   wallet: "M4 7h15v12H4zM4 7l11-3v3M15.500 13h.01",
   search: "M10.500 17a6.500 6.500 0 100-13 6.500 6.500 0 000 13zM20 20l-4.800-4.800",
   bell: "M6 16V11a6 6 0 0112 0v5l1.500 2h-15zM10 21h4",
-  sun: "M12 16a4 4 0 100-8 4 4 0 000 8zM12 2.500v2M12 19.500v2M2.500 12h2M19.500 12h2M5.300 5.300l1.400 1.400M17.300 17.300l1.400 1.400M5.300 18.700l1.400-1.400M17.300 6.700l1.400-1.400",
+  sun: "M12 16a4 4 0 100-8 4 4 0 000 8zM12 2.500v2M12 19.500v2M2.500 12h2M19.500 12h2"
+    + "M5.300 5.300l1.400 1.400M17.300 17.300l1.400 1.400M5.300 18.700l1.400-1.400M17.300 6.700l1.400-1.400",
   moon: "M20 14.500A8.500 8.500 0 019.500 4a8.500 8.500 0 1010.500 10.500z",
   menu: "M4 7h16M4 12h16M4 17h16",
   close: "M6 6l12 12M18 6L6 18",
@@ -180,6 +217,7 @@ const PATHS = {
 };
 
 export function Icon({ name, size = 18, label }) {
-  return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24" aria-hidden=${label ? undefined : "true"} role=${label ? "img" : undefined} aria-label=${label}>
+  return html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24"
+    aria-hidden=${label ? undefined : "true"} role=${label ? "img" : undefined} aria-label=${label}>
     <path d=${PATHS[name] ?? PATHS.info} /></svg>`;
 }

@@ -27,14 +27,49 @@ const blockWord = (n) => `${count(n)} ${Number(n) === 1 ? "block" : "blocks"}`;
 
 // --- notices: the same happening has the same key, from wherever it is known ---
 
-const began = (d, more) => notify({ key: `began ${d.lease_id}`, kind: "info", title: `${d.worker_id} works for you`, text: `Rented for ${duration(d.duration_sec)}`, href: leaseHref(d.lease_id), ...more });
-const ended = (d, more) => notify({ key: `ended ${d.lease_id}`, kind: "success", title: `Your lease of ${d.worker_id} ended`, text: `With ${blockWord(d.blocks_found)}`, href: leaseHref(d.lease_id), ...more });
+const began = (d, more) => notify({
+  key: `began ${d.lease_id}`,
+  kind: "info",
+  title: `${d.worker_id} works for you`,
+  text: `Rented for ${duration(d.duration_sec)}`,
+  href: leaseHref(d.lease_id),
+  ...more,
+});
+const ended = (d, more) => notify({
+  key: `ended ${d.lease_id}`,
+  kind: "success",
+  title: `Your lease of ${d.worker_id} ended`,
+  text: `With ${blockWord(d.blocks_found)}`,
+  href: leaseHref(d.lease_id),
+  ...more,
+});
 const PAST = {
   lease_started: began,
   lease_completed: ended,
-  deposit: (d, more) => notify({ key: `deposit ${more.at}`, kind: "success", title: `${money(d.amount, true)} came in`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
-  withdraw: (d, more) => notify({ key: `withdraw ${more.at}`, kind: "info", title: `${money(Math.abs(d.amount), true)} was withdrawn`, text: `The balance after it: ${money(d.balance_after)}`, href: "/account", ...more }),
-  provider_payout: (d, more) => notify({ key: `payout ${d.lease_id}`, kind: "success", title: `You earned ${money(d.amount, true)}`, text: d.lease_id, href: d.lease_id ? leaseHref(d.lease_id) : "/account", ...more }),
+  deposit: (d, more) => notify({
+    key: `deposit ${more.at}`,
+    kind: "success",
+    title: `${money(d.amount, true)} came in`,
+    text: `The balance after it: ${money(d.balance_after)}`,
+    href: "/account",
+    ...more,
+  }),
+  withdraw: (d, more) => notify({
+    key: `withdraw ${more.at}`,
+    kind: "info",
+    title: `${money(Math.abs(d.amount), true)} was withdrawn`,
+    text: `The balance after it: ${money(d.balance_after)}`,
+    href: "/account",
+    ...more,
+  }),
+  provider_payout: (d, more) => notify({
+    key: `payout ${d.lease_id}`,
+    kind: "success",
+    title: `You earned ${money(d.amount, true)}`,
+    text: d.lease_id,
+    href: d.lease_id ? leaseHref(d.lease_id) : "/account",
+    ...more,
+  }),
 };
 
 async function past(of) {
@@ -90,11 +125,24 @@ function told({ lease, block, silent }) {
     const mine = leases.get(one.lease_id);
     if (!mine) { if (one.state === "active") askSoon(); continue; }
     if (one.state !== "active") { leases.delete(one.lease_id); ended(one); refresh(); continue; }
-    if (one.paused) notify({ key: `paused ${one.lease_id} ${one.interrupted_since}`, kind: "warning", title: `${one.worker_id} stopped mining for you`, text: `It says ${one.paused}. This time is not charged.`, href: leaseHref(one.lease_id) });
+    if (one.paused) {
+      notify({
+        key: `paused ${one.lease_id} ${one.interrupted_since}`,
+        kind: "warning",
+        title: `${one.worker_id} stopped mining for you`,
+        text: `It says ${one.paused}. This time is not charged.`,
+        href: leaseHref(one.lease_id),
+      });
+    }
     if (one.duration_sec === undefined || one.duration_sec === mine.duration_sec) continue;
     mine.duration_sec = one.duration_sec;
     refresh();
-    notify({ key: `extended ${one.lease_id}`, title: `Your lease of ${one.worker_id} was extended`, text: `To ${duration(one.duration_sec)} in all`, href: leaseHref(one.lease_id) });
+    notify({
+      key: `extended ${one.lease_id}`,
+      title: `Your lease of ${one.worker_id} was extended`,
+      text: `To ${duration(one.duration_sec)} in all`,
+      href: leaseHref(one.lease_id),
+    });
   }
   for (const one of block) {
     const mine = leases.get(one.lease_id);
@@ -102,11 +150,23 @@ function told({ lease, block, silent }) {
     const key = `blocks ${one.lease_id}`;
     // Those of one lease are counted in one line, until it was read.
     mine.blocks = notices.value.some((old) => old.key === key && !old.read) ? mine.blocks + 1 : 1;
-    notify({ key, kind: "success", title: mine.blocks === 1 ? "Your lease found a block" : `Your lease found ${blockWord(mine.blocks)}`, text: `by ${one.worker_id}`, href: leaseHref(one.lease_id) });
+    notify({
+      key,
+      kind: "success",
+      title: mine.blocks === 1 ? "Your lease found a block" : `Your lease found ${blockWord(mine.blocks)}`,
+      text: `by ${one.worker_id}`,
+      href: leaseHref(one.lease_id),
+    });
   }
   for (const one of silent) {
     if (!ownWorkers.has(one.worker_id) && !isOwn(workers.get(one.worker_id))) continue;
-    notify({ key: `silent ${one.worker_id} ${one.last_heartbeat}`, kind: "warning", title: `${one.worker_id} fell silent`, text: "It is not for rent until it is heard again.", href: workerHref(one.worker_id) });
+    notify({
+      key: `silent ${one.worker_id} ${one.last_heartbeat}`,
+      kind: "warning",
+      title: `${one.worker_id} fell silent`,
+      text: "It is not for rent until it is heard again.",
+      href: workerHref(one.worker_id),
+    });
   }
 }
 

@@ -21,7 +21,9 @@ function commands() {
     { group: "Go to", label: "Operator dashboard", icon: "external", run: () => window.location.assign("/dashboard") },
     { group: "Do", label: "Switch the theme", icon: "sun", hint: "t", run: switchTheme },
     { group: "Do", label: "Keyboard help", icon: "question", hint: "?", run: () => { overlay.value = "help"; } },
-    isIn() ? { group: "Do", label: "Sign out", icon: "out", run: signOut } : { group: "Do", label: "Sign in", icon: "wallet", run: () => openSignIn() },
+    isIn()
+      ? { group: "Do", label: "Sign out", icon: "out", run: signOut }
+      : { group: "Do", label: "Sign in", icon: "wallet", run: () => openSignIn() },
   ];
 }
 
@@ -33,13 +35,25 @@ function local(text) {
   }
   for (const block of blocks.value) {
     if (hashTag(block.hash).toLowerCase().includes(text) || block.key?.toLowerCase().includes(text)) {
-      found.push({ group: "Blocks", label: short(hashTag(block.hash), 12, 8), icon: "block", hint: block.worker_id, run: () => navigate(block.lease_id ? `/lease/${block.lease_id}` : `/worker/${block.worker_id}`) });
+      found.push({
+        group: "Blocks",
+        label: short(hashTag(block.hash), 12, 8),
+        icon: "block",
+        hint: block.worker_id,
+        run: () => navigate(block.lease_id ? `/lease/${block.lease_id}` : `/worker/${block.worker_id}`),
+      });
     }
     if (found.length >= FOUND_MAX * 1.5) break;
   }
   return found;
 }
-const asWorker = (worker) => ({ group: "Workers", label: worker.worker_id, icon: "gpu", hint: `${gpuLabel(worker)} · ${hashrate(worker.hashrate)}`, run: () => navigate(`/worker/${encodeURIComponent(worker.worker_id)}`) });
+const asWorker = (worker) => ({
+  group: "Workers",
+  label: worker.worker_id,
+  icon: "gpu",
+  hint: `${gpuLabel(worker)} · ${hashrate(worker.hashrate)}`,
+  run: () => navigate(`/worker/${encodeURIComponent(worker.worker_id)}`),
+});
 
 function useFound(text) {
   const [asked, setAsked] = useState({ text: "", items: [] });
@@ -53,10 +67,19 @@ function useFound(text) {
   return useMemo(() => {
     const all = commands().filter((one) => one.label.toLowerCase().includes(text));
     if (text.length < 2) return all;
-    if (text.startsWith("lease-")) all.push({ group: "Leases", label: short(text, 14, 6), icon: "renter", hint: "Open the lease", run: () => navigate(`/lease/${encodeURIComponent(text)}`) });
-    if (isAddress(text)) all.push({ group: "Workers", label: `Workers of ${short(text)}`, icon: "wallet", run: () => navigate(`/monitoring?q=${text}`) });
+    if (text.startsWith("lease-")) {
+      const open = () => navigate(`/lease/${encodeURIComponent(text)}`);
+      all.push({ group: "Leases", label: short(text, 14, 6), icon: "renter", hint: "Open the lease", run: open });
+    }
+    if (isAddress(text)) {
+      const open = () => navigate(`/monitoring?q=${text}`);
+      all.push({ group: "Workers", label: `Workers of ${short(text)}`, icon: "wallet", run: open });
+    }
     const seen = new Set();
-    return [...all, ...local(text), ...(asked.text === text ? asked.items : [])].filter((one) => !seen.has(one.group + one.label) && seen.add(one.group + one.label));
+    return [...all, ...local(text), ...(asked.text === text ? asked.items : [])].filter((one) => {
+      const key = one.group + one.label;
+      return !seen.has(key) && seen.add(key);
+    });
   }, [text, asked]);
 }
 
@@ -71,20 +94,42 @@ export function Palette({ onClose }) {
   useEffect(() => { document.getElementById(`${id}-${place}`)?.scrollIntoView({ block: "nearest" }); }, [place]);
   const run = (one) => { onClose(); one?.run(); };
   const press = (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); setAt((place + (event.key === "ArrowDown" ? 1 : -1) + found.length) % Math.max(1, found.length)); }
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      setAt((place + (event.key === "ArrowDown" ? 1 : -1) + found.length) % Math.max(1, found.length));
+    }
     if (event.key === "Enter") { event.preventDefault(); run(found[place]); }
   };
   return html`<${Dialog} title="Search and commands" onClose=${onClose} bare>
-    <div class="palette-input"><${Icon} name="search" /><input ref=${input} role="combobox" aria-expanded="true" aria-controls=${id} aria-activedescendant=${place >= 0 ? `${id}-${place}` : undefined}
-      aria-label="Search and commands" placeholder="Worker, lease, block or command" value=${typed} autocomplete="off" spellcheck=${false} onInput=${(event) => { setTyped(event.currentTarget.value); setAt(0); }} onKeyDown=${press} /><button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button></div>
+    <div class="palette-input">
+      <${Icon} name="search" />
+      <input ref=${input} role="combobox" aria-expanded="true" aria-controls=${id}
+        aria-activedescendant=${place >= 0 ? `${id}-${place}` : undefined}
+        aria-label="Search and commands" placeholder="Worker, lease, block or command" value=${typed}
+        autocomplete="off" spellcheck=${false}
+        onInput=${(event) => { setTyped(event.currentTarget.value); setAt(0); }} onKeyDown=${press} />
+      <button type="button" class="icon-button" aria-label="Close" onClick=${onClose}><${Icon} name="close" /></button>
+    </div>
     <div class="palette-list" role="listbox" id=${id} aria-label="Results">
       ${found.length === 0 && html`<p class="group">Nothing found for “${typed}”.</p>`}
-      ${found.map((one, i) => html`${(i === 0 || found[i - 1].group !== one.group) && html`<div class="group" role="presentation" key=${one.group}>${one.group}</div>`}
-        <div role="option" id=${`${id}-${i}`} key=${one.group + one.label} aria-selected=${i === place ? "true" : "false"} onMouseMove=${() => setAt(i)} onClick=${() => run(one)}>
-        <${Icon} name=${one.icon} /><span>${one.label}</span>${one.hint && html`<span class="soft">${one.hint}</span>`}</div>`)}</div><//>`;
+      ${found.map((one, i) => html`${(i === 0 || found[i - 1].group !== one.group)
+          && html`<div class="group" role="presentation" key=${one.group}>${one.group}</div>`}
+        <div role="option" id=${`${id}-${i}`} key=${one.group + one.label} aria-selected=${i === place ? "true" : "false"}
+          onMouseMove=${() => setAt(i)} onClick=${() => run(one)}>
+          <${Icon} name=${one.icon} /><span>${one.label}</span>
+          ${one.hint && html`<span class="soft">${one.hint}</span>`}</div>`)}</div><//>`;
 }
 
 export function Help({ onClose }) {
-  const rows = [[`${touchKey} K or /`, "Search and commands"], ["?", "This help"], ["t", "Switch the theme"], ["Esc", "Close what is open"], ...PAGES.map((page) => [`g ${page.key}`, page.label]), ["g a", "Account"]];
-  return html`<${Dialog} title="Keyboard" wide onClose=${onClose}><dl class="keys">${rows.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map((one) => (one === "or" ? html` or ` : html`<kbd>${one}</kbd>`))}</dt><dd>${what}</dd></div>`)}</dl><//>`;
+  const rows = [
+    [`${touchKey} K or /`, "Search and commands"],
+    ["?", "This help"],
+    ["t", "Switch the theme"],
+    ["Esc", "Close what is open"],
+    ...PAGES.map((page) => [`g ${page.key}`, page.label]),
+    ["g a", "Account"],
+  ];
+  const key = (one) => (one === "or" ? html` or ` : html`<kbd>${one}</kbd>`);
+  return html`<${Dialog} title="Keyboard" wide onClose=${onClose}><dl class="keys">
+    ${rows.map(([keys, what]) => html`<div key=${keys}><dt>${keys.split(" ").map(key)}</dt><dd>${what}</dd></div>`)}</dl><//>`;
 }

@@ -31,7 +31,10 @@ export function setQuery(changes, { push = false } = {}) {
 /** A parameter of the query as state; the default is not written. */
 export function useQuery(name, fallback = "") {
   const value = place.value.query.get(name) ?? fallback;
-  const set = useCallback((next, options) => setQuery({ [name]: String(next) === String(fallback) ? "" : next }, options), [name, fallback]);
+  const set = useCallback(
+    (next, options) => setQuery({ [name]: String(next) === String(fallback) ? "" : next }, options),
+    [name, fallback],
+  );
   return [value, set];
 }
 

@@ -15,7 +15,8 @@ export const isAdministrator = () => isIn() && session.value.account?.role === "
 export const openSignIn = (why = "") => { signInAsked.value = { why }; };
 
 let credential = null;
-const headers = () => (credential ? (credential.kind === "wallet" ? { Authorization: `Bearer ${credential.secret}` } : { "X-API-Key": credential.secret }) : {});
+const headersOf = (kind, secret) => (kind === "wallet" ? { Authorization: `Bearer ${secret}` } : { "X-API-Key": secret });
+const headers = () => (credential ? headersOf(credential.kind, credential.secret) : {});
 
 function refused() {
   if (!credential) return;
@@ -32,7 +33,7 @@ function forget() {
 /** Takes a token or key into use when the server knows it; throws otherwise. */
 export async function signIn(kind, secret, address = "") {
   const taken = { kind, secret, address };
-  const account = await get("/api/auth/me", { headers: kind === "wallet" ? { Authorization: `Bearer ${secret}` } : { "X-API-Key": secret } })
+  const account = await get("/api/auth/me", { headers: headersOf(kind, secret) })
     .catch((error) => { throw error.status === 401 ? new ApiError(401, "The server does not know this credential.") : error; });
   credential = taken;
   localStorage.setItem(KEPT, JSON.stringify(taken));

@@ -64,7 +64,10 @@ function flush(at) {
   scheduled = false;
   flushedAt = at;
   batch(() => {
-    if (pending.rows) roster.value = { ...roster.value, tick: roster.value.tick + 1, total: Math.max(workers.size, stats.value?.total_workers ?? 0) };
+    if (pending.rows) {
+      const total = Math.max(workers.size, stats.value?.total_workers ?? 0);
+      roster.value = { ...roster.value, tick: roster.value.tick + 1, total };
+    }
     if (pending.stats) stats.value = { ...stats.value, ...pending.stats };
     else if (pending.totals && ownTotals) stats.value = { ...stats.value, ...totals, offline: totals.total_workers - totals.online };
     if (pending.blocks.length > 0) blocks.value = merged(pending.blocks, blocks.value);
@@ -139,7 +142,12 @@ const arrived = {
     roster.value = { ...roster.value, complete, total: frame.data.stats?.total_workers ?? workers.size };
     pending.rows = pending.totals = true;
     if (!complete && rosterUsers > 0) loadRoster();
-    if (ownTotals) get("/api/monitoring/stats").then((answer) => { stats.value = { ...answer, ...stats.value, total_blocks: answer.total_blocks, blocks_last_hour: answer.blocks_last_hour }; }, () => {});
+    if (ownTotals) {
+      get("/api/monitoring/stats").then((answer) => {
+        const { total_blocks, blocks_last_hour } = answer;
+        stats.value = { ...answer, ...stats.value, total_blocks, blocks_last_hour };
+      }, () => {});
+    }
   },
   delta(frame) {
     const kinds = frame.data;
@@ -155,7 +163,12 @@ const arrived = {
   heartbeat: (frame) => beat(frame.data, frame.ts),
   block(frame) {
     pending.blocks.push({ timestamp: frame.ts, ...frame.data });
-    if (stats.value) pending.stats = { total_blocks: (stats.value.total_blocks ?? 0) + 1, blocks_last_hour: (stats.value.blocks_last_hour ?? 0) + 1 };
+    if (stats.value) {
+      pending.stats = {
+        total_blocks: (stats.value.total_blocks ?? 0) + 1,
+        blocks_last_hour: (stats.value.blocks_last_hour ?? 0) + 1,
+      };
+    }
   },
   health: (frame) => frame.data.forEach(silent),
 };
@@ -184,7 +197,16 @@ async function loadRoster() {
 export function asHeard(worker) {
   void roster.value.tick;
   const heard = workers.get(worker.worker_id);
-  const merged = heard ? { ...worker, hashrate: heard.hashrate, active_gpus: heard.active_gpus, last_heartbeat: heard.last_heartbeat, state: heard.state, gpus: worker.gpus ?? heard.gpus } : worker;
+  const merged = heard
+    ? {
+        ...worker,
+        hashrate: heard.hashrate,
+        active_gpus: heard.active_gpus,
+        last_heartbeat: heard.last_heartbeat,
+        state: heard.state,
+        gpus: worker.gpus ?? heard.gpus,
+      }
+    : worker;
   return { ...merged, online: heard ? heard.online : isOnline(worker) };
 }
 

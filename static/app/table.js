@@ -23,7 +23,10 @@ const TIGHT = "(max-width: 1000px)";
 /** The sort of the URL: [{key, down}], and what a click on a heading does. */
 export function useSort(name, fallback = "") {
   const [text, setText] = useQuery(name ? `${name}-sort` : "sort", fallback);
-  const order = useMemo(() => text.split(",").filter(Boolean).map((part) => ({ key: part.replace(/^-/, ""), down: part.startsWith("-") })), [text]);
+  const order = useMemo(() => text
+    .split(",")
+    .filter(Boolean)
+    .map((part) => ({ key: part.replace(/^-/, ""), down: part.startsWith("-") })), [text]);
   const toggle = (key, several, numeric) => {
     const old = order.find((one) => one.key === key);
     const next = { key, down: old ? !old.down : Boolean(numeric) };
@@ -44,7 +47,9 @@ function useSorted(rows, columns, order, tick, manual) {
   const old = kept.current;
   const same = old.rows === rows && old.order === order;
   if (!same || (old.tick !== tick && performance.now() - old.at > SORT_MS)) {
-    const by = order.map(({ key, down }) => [columns.find((column) => column.key === key)?.value, down ? -1 : 1]).filter(([value]) => value);
+    const by = order
+      .map(({ key, down }) => [columns.find((column) => column.key === key)?.value, down ? -1 : 1])
+      .filter(([value]) => value);
     const sorted = manual || by.length === 0 ? rows : [...rows].sort((a, b) => {
       for (const [value, sign] of by) { const way = compare(value(a), value(b)); if (way !== 0) return way * sign; }
       return 0;
@@ -57,11 +62,18 @@ function useSorted(rows, columns, order, tick, manual) {
 /** Whether the screen is like that. */
 function useScreen(query) {
   const [is, set] = useState(() => matchMedia(query).matches);
-  useEffect(() => { const screen = matchMedia(query); const change = () => set(screen.matches); screen.addEventListener("change", change); return () => screen.removeEventListener("change", change); }, [query]);
+  useEffect(() => {
+    const screen = matchMedia(query);
+    const change = () => set(screen.matches);
+    screen.addEventListener("change", change);
+    return () => screen.removeEventListener("change", change);
+  }, [query]);
   return is;
 }
 
-export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", href, onRow, empty, loading, height = 560, tick = 0, manual, rowClass }) {
+export function DataTable({
+  name = "", label, rows, columns, rowKey, sort = "", href, onRow, empty, loading, height = 560, tick = 0, manual, rowClass,
+}) {
   const { order, toggle } = useSort(name, sort);
   const [cards, tight] = [useScreen(NARROW), useScreen(TIGHT)];
   const sorted = useSorted(rows ?? [], columns, order, tick, manual);
@@ -92,27 +104,46 @@ export function DataTable({ name = "", label, rows, columns, rowKey, sort = "", 
     if (event.target.closest("a, button, input, label, select")) return;
     if (href) navigate(href(row)); else onRow?.(row);
   };
-  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${Math.min(height, loading ? ROW_PX * 6 : full + 2)}px` }} tabindex="0" role="group" aria-label=${label}>
-    <table role="table" aria-rowcount=${sorted.length + 1} class=${cards ? "cards" : ""} style=${{ minWidth: cards ? undefined : `${shown.reduce((sum, c) => sum + (c.width ?? 140), 0)}px` }}>
+  const tall = Math.min(height, loading ? ROW_PX * 6 : full + 2);
+  const least = shown.reduce((sum, c) => sum + (c.width ?? 140), 0);
+  const space = (key, px) => html`<tr key=${key} class="space" aria-hidden="true" style=${{ height: `${px}px` }}>
+    <td colspan=${shown.length}></td></tr>`;
+  const waiting = (_, i) => html`<tr key=${i} role="row">
+    ${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`;
+  return html`<div class=${cx("table-scroll", cards && "cards")} ref=${scroller} style=${{ height: `${tall}px` }}
+    tabindex="0" role="group" aria-label=${label}>
+    <table role="table" aria-rowcount=${sorted.length + 1} class=${cards ? "cards" : ""}
+      style=${{ minWidth: cards ? undefined : `${least}px` }}>
       <colgroup>${shown.map((c) => html`<col key=${c.key} style=${{ width: c.width ? `${c.width}px` : "auto" }} />`)}</colgroup>
-      <thead role="rowgroup"><tr role="row">${shown.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} toggle=${toggle} />`)}</tr></thead>
+      <thead role="rowgroup"><tr role="row">
+        ${shown.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} toggle=${toggle} />`)}
+      </tr></thead>
       <tbody role="rowgroup">
-        ${first > 0 && html`<tr key="above" class="space" aria-hidden="true" style=${{ height: `${first * rowPx}px` }}><td colspan=${shown.length}></td></tr>`}
+        ${first > 0 && space("above", first * rowPx)}
         ${loading && sorted.length === 0
-          ? Array.from({ length: 5 }, (_, i) => html`<tr key=${i} role="row">${shown.map((c) => html`<td role="cell" key=${c.key}><span class="skeleton line"></span></td>`)}</tr>`)
-          : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2} style=${{ height: `${rowPx}px` }}
-              class=${cx((href || onRow) && "opens", rowClass?.(row))} onClick=${href || onRow ? (event) => open(row, event) : undefined}>
-              ${shown.map((column, at) => html`<td role="cell" key=${column.key} class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")} data-label=${column.label} data-title=${column.title || undefined}>
+          ? Array.from({ length: 5 }, waiting)
+          : sorted.slice(first, last).map((row, i) => html`<tr role="row" key=${rowKey(row)} aria-rowindex=${first + i + 2}
+              style=${{ height: `${rowPx}px` }} class=${cx((href || onRow) && "opens", rowClass?.(row))}
+              onClick=${href || onRow ? (event) => open(row, event) : undefined}>
+              ${shown.map((column, at) => html`<td role="cell" key=${column.key}
+                class=${cx(column.number && "number", column.clip !== false && "clip", !column.label && "stick")}
+                data-label=${column.label} data-title=${column.title || undefined}>
                 ${at === 0 && href ? html`<a class="row-link" href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}</tr>`)}
-        ${below > 0 && html`<tr key="below" class="space" aria-hidden="true" style=${{ height: `${below}px` }}><td colspan=${shown.length}></td></tr>`}
+        ${below > 0 && space("below", below)}
       </tbody></table></div>`;
 }
 
 function Heading({ column, order, toggle }) {
   const at = order.findIndex((one) => one.key === column.key);
   const down = order[at]?.down;
-  if (!column.value) return html`<th role="columnheader" scope="col" class=${cx(column.number && "number", !column.label && "stick")}>${column.label || html`<span class="hidden">Actions</span>`}</th>`;
-  return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""} aria-sort=${at === 0 ? (down ? "descending" : "ascending") : undefined}>
-    <button type="button" class=${cx("sort", at >= 0 && "on")} title="Sort; with Shift, by several columns" onClick=${(event) => toggle(column.key, event.shiftKey, column.number)}>${column.label}
-    <${Icon} name=${at >= 0 && !down ? "up" : "down"} size=${12} />${at >= 0 && order.length > 1 && html`<sup>${at + 1}</sup>`}</button></th>`;
+  if (!column.value) {
+    return html`<th role="columnheader" scope="col" class=${cx(column.number && "number", !column.label && "stick")}>
+      ${column.label || html`<span class="hidden">Actions</span>`}</th>`;
+  }
+  return html`<th role="columnheader" scope="col" class=${column.number ? "number" : ""}
+    aria-sort=${at === 0 ? (down ? "descending" : "ascending") : undefined}>
+    <button type="button" class=${cx("sort", at >= 0 && "on")} title="Sort; with Shift, by several columns"
+      onClick=${(event) => toggle(column.key, event.shiftKey, column.number)}>${column.label}
+    <${Icon} name=${at >= 0 && !down ? "up" : "down"} size=${12} />
+    ${at >= 0 && order.length > 1 && html`<sup>${at + 1}</sup>`}</button></th>`;
 }

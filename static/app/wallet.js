@@ -43,16 +43,22 @@ const bytesAsHex = (text) => `0x${Array.from(new TextEncoder().encode(text), (by
 /** The message of EIP-4361 that is signed. */
 function message({ address, nonce, chainId }) {
   const [from, until] = [now(), now() + 280].map((seconds) => new Date(seconds * 1000).toISOString());
-  return `${location.host} wants you to sign in with your Ethereum account:\n${address}\n\nSign in to XenBlocks. This costs nothing and sends nothing to a chain.\n\n`
+  return `${location.host} wants you to sign in with your Ethereum account:\n${address}\n\n`
+    + "Sign in to XenBlocks. This costs nothing and sends nothing to a chain.\n\n"
     + `URI: ${location.origin}\nVersion: 1\nChain ID: ${chainId}\nNonce: ${nonce}\nIssued At: ${from}\nExpiration Time: ${until}`;
 }
 
 /** What a wallet's refusal means to a person. */
 function explain(error) {
   if (error.code === REJECTED) return { state: "rejected", text: "You declined in the wallet. Nothing was signed." };
-  if (error.code === PENDING) return { state: "locked", text: "The wallet is already asking. Open its window, unlock it and answer there." };
+  if (error.code === PENDING) {
+    return { state: "locked", text: "The wallet is already asking. Open its window, unlock it and answer there." };
+  }
   if (error.status === 401 && error.message?.startsWith("The sign-in message")) return { state: "rejected", text: error.message };
-  if (error.status === 401) return { state: "rejected", text: "The signature is not of the account that was chosen. Choose the account in the wallet and try again." };
+  if (error.status === 401) {
+    const text = "The signature is not of the account that was chosen. Choose the account in the wallet and try again.";
+    return { state: "rejected", text };
+  }
   return { state: "rejected", text: error.message || "The wallet did not answer." };
 }
 
@@ -79,7 +85,8 @@ export function SignIn() {
   const why = session.value.status === "expired" ? "Your session has ended. Sign in again to go on." : signInAsked.value?.why;
   return html`<${Dialog} title="Sign in" onClose=${close}>
     ${why && html`<p class="note info"><${Icon} name="info" size=${16} /><span>${why}</span></p>`}
-    <${ViewToggle} label="Way to sign in" value=${way} options=${[["wallet", "Wallet", "wallet"], ["key", "API key", "key"]]} onChange=${setWay} />
+    <${ViewToggle} label="Way to sign in" value=${way} onChange=${setWay}
+      options=${[["wallet", "Wallet", "wallet"], ["key", "API key", "key"]]} />
     ${way === "wallet" ? html`<${WithWallet} />` : html`<${WithKey} />`}<//>`;
 }
 
@@ -96,13 +103,26 @@ function WithWallet() {
   };
   // One wallet: nothing to pick.
   useEffect(() => { if (wallets.value.length === 1) begin(wallets.value[0]); }, []);
-  if (wallets.value.length === 0) return html`<${EmptyState} icon="wallet" title="No wallet in this browser" text="Install one that signs messages, such as MetaMask, Rabby or Brave's own, and load this page again. With an API key no wallet is needed.">
-    <${Button} tone="primary" onClick=${() => window.location.reload()}>I have installed one<//><//>`;
-  return html`<ul class="wallets">${wallets.value.map((wallet) => html`<li key=${wallet.info.uuid}><button type="button" class="wallet" disabled=${Boolean(busy)} aria-busy=${busy === wallet.info.uuid ? "true" : undefined} onClick=${() => begin(wallet)}>
-      ${/^data:image\//.test(wallet.info.icon) ? html`<img src=${wallet.info.icon} alt="" width="28" height="28" />` : html`<${Icon} name="wallet" size=${24} />`}<span>${wallet.info.name}</span>
-      ${busy === wallet.info.uuid ? html`<span class="spinner" aria-hidden="true"></span>` : html`<${Icon} name="right" />`}</button></li>`)}</ul>
-    <p class="soft" role="status">${step || "A signature proves that the address is yours. It costs nothing and sends nothing to a chain."}</p>
-    ${problem && html`<p class=${`note ${problem.state === "locked" ? "warning" : "danger"}`} role="alert"><${Icon} name="warning" size=${16} /><span>${problem.text}</span></p>`}`;
+  if (wallets.value.length === 0) {
+    const text = "Install one that signs messages, such as MetaMask, Rabby or Brave's own, and load this page again."
+      + " With an API key no wallet is needed.";
+    return html`<${EmptyState} icon="wallet" title="No wallet in this browser" text=${text}>
+      <${Button} tone="primary" onClick=${() => window.location.reload()}>I have installed one<//><//>`;
+  }
+  return html`<ul class="wallets">${wallets.value.map((wallet) => html`<li key=${wallet.info.uuid}>
+    <button type="button" class="wallet" disabled=${Boolean(busy)} aria-busy=${busy === wallet.info.uuid ? "true" : undefined}
+      onClick=${() => begin(wallet)}>
+      ${/^data:image\//.test(wallet.info.icon)
+        ? html`<img src=${wallet.info.icon} alt="" width="28" height="28" />`
+        : html`<${Icon} name="wallet" size=${24} />`}
+      <span>${wallet.info.name}</span>
+      ${busy === wallet.info.uuid
+        ? html`<span class="spinner" aria-hidden="true"></span>`
+        : html`<${Icon} name="right" />`}</button></li>`)}</ul>
+    <p class="soft" role="status">
+      ${step || "A signature proves that the address is yours. It costs nothing and sends nothing to a chain."}</p>
+    ${problem && html`<p class=${`note ${problem.state === "locked" ? "warning" : "danger"}`} role="alert">
+      <${Icon} name="warning" size=${16} /><span>${problem.text}</span></p>`}`;
 }
 
 function WithKey() {
@@ -117,6 +137,7 @@ function WithKey() {
     setBusy(false);
   };
   return html`<form class="stack" onSubmit=${submit} noValidate>
-    <${Field} label="API key" error=${error} hint="Shown once when it was made. It is kept in this browser until you sign out."><input name="key" type="password" autocomplete="off" spellcheck=${false} class="mono" autofocus /><//>
+    <${Field} label="API key" error=${error} hint="Shown once when it was made. It is kept in this browser until you sign out.">
+      <input name="key" type="password" autocomplete="off" spellcheck=${false} class="mono" autofocus /><//>
     <${Button} tone="primary" type="submit" busy=${busy}>Sign in<//></form>`;
 }

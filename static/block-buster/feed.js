@@ -15,7 +15,12 @@ const SILENCE_MS_MAX = 12000;
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 const STREAMS = { network_metrics: "network", markets_health: "markets", operations: "operations", peers: "peers" };
-const PATHS = { network: "/theblock/network/metrics", markets: "/theblock/markets/health", operations: "/theblock/operations", peers: "/theblock/peers/list" };
+const PATHS = {
+  network: "/theblock/network/metrics",
+  markets: "/theblock/markets/health",
+  operations: "/theblock/operations",
+  peers: "/theblock/peers/list",
+};
 
 export const views = signal({ network: null, markets: null, operations: null, peers: null });
 export const history = signal([]);

@@ -10,12 +10,25 @@ const TONES = { connecting: "connecting", live: "live", polling: "waiting", lost
 
 function Frame() {
   const state = connection.value;
-  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the content</a>
+  const skip = (event) => { event.preventDefault(); document.getElementById("main").focus(); };
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top"><div class="top-in">
-      <a class="brand" href="/" aria-label="Block Buster"><img src="/static/icon.svg" alt="" width="28" height="28" /><span>Block Buster</span></a>
-      <div class="top-tools"><div class="conn" data-state=${TONES[state]} role="status"><i class="dot" aria-hidden="true"></i><span class="conn-text">${STATES[state]}</span></div><${Theme} /></div></div></header>
+      <a class="brand" href="/" aria-label="Block Buster">
+        <img src="/static/icon.svg" alt="" width="28" height="28" /><span>Block Buster</span></a>
+      <div class="top-tools">
+        <div class="conn" data-state=${TONES[state]} role="status">
+          <i class="dot" aria-hidden="true"></i><span class="conn-text">${STATES[state]}</span></div>
+        <${Theme} />
+      </div></div></header>
     <main id="main" class="page" tabindex="-1"><${Page} /></main>
-    <footer class="foot"><span>XenBlocks Platform</span><nav aria-label="More"><a href="/health">Health</a><a href="/metrics">Metrics</a><a href="/features/schema">Features</a></nav></footer>`;
+    <footer class="foot">
+      <span>XenBlocks Platform</span>
+      <nav aria-label="More">
+        <a href="/health">Health</a>
+        <a href="/metrics">Metrics</a>
+        <a href="/features/schema">Features</a>
+      </nav>
+    </footer>`;
 }
 
 function Theme() {
@@ -28,7 +41,8 @@ function Theme() {
     try { localStorage.setItem("xenblocks.theme", other); } catch { /* storage is blocked: until the page is closed */ }
     setTheme(other);
   };
-  return html`<${Button} class="icon-button" tone="quiet" aria-label=${other === "light" ? "Light theme" : "Dark theme"} onClick=${change}><${Icon} name=${other === "light" ? "sun" : "moon"} /><//>`;
+  return html`<${Button} class="icon-button" tone="quiet" onClick=${change}
+    aria-label=${other === "light" ? "Light theme" : "Dark theme"}><${Icon} name=${other === "light" ? "sun" : "moon"} /><//>`;
 }
 
 const root = document.getElementById("app");

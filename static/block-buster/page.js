@@ -47,7 +47,8 @@ function Age({ view }) {
   }, []);
   const seconds = age(view, now);
   const text = seconds === null ? "No data" : seconds < 3 ? "Data is current" : `Data is ${Math.round(seconds)} s old`;
-  return html`<span id="age"><${Pill} tone=${seconds === null ? "danger" : view.data.stale || seconds > OLD_SECONDS ? "warning" : "success"}>${text}<//></span>`;
+  const tone = seconds === null ? "danger" : view.data.stale || seconds > OLD_SECONDS ? "warning" : "success";
+  return html`<span id="age"><${Pill} tone=${tone}>${text}<//></span>`;
 }
 
 function Trouble() {
@@ -58,7 +59,8 @@ function Trouble() {
 
 function Errors({ view }) {
   const errors = Object.entries(view.data.errors ?? {});
-  return errors.length > 0 && html`<ul class="bb-errors">${errors.map(([method, text]) => html`<li key=${method}><code>${method}</code> ${words(text)}</li>`)}</ul>`;
+  return errors.length > 0 && html`<ul class="bb-errors">
+    ${errors.map(([method, text]) => html`<li key=${method}><code>${method}</code> ${words(text)}</li>`)}</ul>`;
 }
 
 /** Seconds per block over the points at hand. */
@@ -77,10 +79,13 @@ function Network({ view }) {
   return html`<${Card} title="Network Strength">
       <div class="bb-network"><${Ring} value=${isNumber(data.network_strength) ? data.network_strength : null} />
         <div class="metrics">
-          <${MetricCard} label="Block height" icon="block" value=${known(data.block_height)} hint=${isNumber(data.finality_time) && `final after ${seconds(data.finality_time)}`} />
-          <${MetricCard} label="Block time" icon="renter" value=${known(time, (value) => value.toFixed(1))} unit=${time !== null && "s"} hint=${time !== null && "over the last points"} />
+          <${MetricCard} label="Block height" icon="block" value=${known(data.block_height)}
+            hint=${isNumber(data.finality_time) && `final after ${seconds(data.finality_time)}`} />
+          <${MetricCard} label="Block time" icon="renter" value=${known(time, (value) => value.toFixed(1))}
+            unit=${time !== null && "s"} hint=${time !== null && "over the last points"} />
           <${MetricCard} label="Transactions" icon="bolt" value=${known(data.tps, decimals)} unit=${isNumber(data.tps) && "/s"} />
-          <${MetricCard} label="Peers" icon="monitoring" value=${known(data.peer_count)} hint=${isNumber(data.active_connections) && `${count(data.active_connections)} connections`} />
+          <${MetricCard} label="Peers" icon="monitoring" value=${known(data.peer_count)}
+            hint=${isNumber(data.active_connections) && `${count(data.active_connections)} connections`} />
           <${MetricCard} label="Received" icon="down" value=${known(data.bandwidth_in, perSecond)} />
           <${MetricCard} label="Sent" icon="up" value=${known(data.bandwidth_out, perSecond)} />
         </div></div>
@@ -94,24 +99,49 @@ function Network({ view }) {
 }
 
 const MARKETS = [
-  ["compute", "Compute", [["active_jobs", "Active jobs", count], ["total_providers", "Providers", count], ["avg_utilization", "Utilisation", share], ["total_revenue", "Revenue", count]]],
-  ["storage", "Storage", [["total_stored", "Stored", bytes], ["total_providers", "Providers", count], ["avg_price", "Mean price", decimals], ["capacity_used", "Capacity used", share]]],
-  ["energy", "Energy", [["total_credits", "Credits", count], ["avg_price", "Mean price", decimals], ["active_traders", "Traders", count], ["trading_volume", "Volume", count]]],
-  ["ads", "Advertising", [["active_campaigns", "Campaigns", count], ["total_impressions", "Impressions", count], ["total_revenue", "Revenue", count], ["avg_cpm", "Mean CPM", decimals]]],
+  ["compute", "Compute", [
+    ["active_jobs", "Active jobs", count],
+    ["total_providers", "Providers", count],
+    ["avg_utilization", "Utilisation", share],
+    ["total_revenue", "Revenue", count],
+  ]],
+  ["storage", "Storage", [
+    ["total_stored", "Stored", bytes],
+    ["total_providers", "Providers", count],
+    ["avg_price", "Mean price", decimals],
+    ["capacity_used", "Capacity used", share],
+  ]],
+  ["energy", "Energy", [
+    ["total_credits", "Credits", count],
+    ["avg_price", "Mean price", decimals],
+    ["active_traders", "Traders", count],
+    ["trading_volume", "Volume", count],
+  ]],
+  ["ads", "Advertising", [
+    ["active_campaigns", "Campaigns", count],
+    ["total_impressions", "Impressions", count],
+    ["total_revenue", "Revenue", count],
+    ["avg_cpm", "Mean CPM", decimals],
+  ]],
 ];
 const HEALTH = { healthy: "success", degraded: "warning", idle: "", down: "danger", unavailable: "danger" };
 
 function Markets({ view }) {
   const overall = view?.data.overall_status;
   const note = view && `${known(view.data.healthy_markets)} of ${known(view.data.total_markets)} healthy`;
-  return html`<${Card} title="Markets Health" note=${note} actions=${overall && html`<${Pill} tone=${HEALTH[overall] ?? ""}>${words(overall)}<//>`}>
+  const state = overall && html`<${Pill} tone=${HEALTH[overall] ?? ""}>${words(overall)}<//>`;
+  return html`<${Card} title="Markets Health" note=${note} actions=${state}>
     ${!view ? html`<${Waiting} />` : html`<div class="bb-markets">${MARKETS.map(([key, name, fields]) => {
       const market = view.data.markets?.[key] ?? {};
-      return html`<section class="bb-market" key=${key} data-market=${key} aria-label=${name}><header><h3>${name}</h3><${Pill} tone=${HEALTH[market.status] ?? ""}>${words(market.status)}<//></header>
-        ${market.status === "unavailable" ? html`<p class="soft">${words(market.error)}</p>` : html`<${Facts} items=${fields.map(([field, label, format]) => [label, known(market[field], format)])} />`}</section>`;
+      return html`<section class="bb-market" key=${key} data-market=${key} aria-label=${name}>
+        <header><h3>${name}</h3><${Pill} tone=${HEALTH[market.status] ?? ""}>${words(market.status)}<//></header>
+        ${market.status === "unavailable"
+          ? html`<p class="soft">${words(market.error)}</p>`
+          : html`<${Facts} items=${fields.map(([field, label, format]) => [label, known(market[field], format)])} />`}</section>`;
     })}</div>`}<//>`;
 }
 
+const outcome = (status) => (status === "completed" ? "success" : status === "failed" ? "danger" : "");
 const FILTERS = [["", "All"], ["compute", "Compute"], ["storage", "Storage"], ["energy", "Energy"], ["ad", "Advertising"]];
 
 function Operations({ view }) {
@@ -119,23 +149,64 @@ function Operations({ view }) {
   const [search, setSearch] = useState("");
   const list = view?.data.operations;
   const wanted = search.trim().toLowerCase();
-  const has = (operation) => [operation.id, operation.provider, operation.consumer, operation.status].some((value) => words(value).toLowerCase().includes(wanted));
-  const shown = Array.isArray(list) ? list.filter((operation) => (!market || operation.type === market) && (!wanted || has(operation))) : [];
+  const has = ({ id, provider, consumer, status }) => [id, provider, consumer, status]
+    .some((value) => words(value).toLowerCase().includes(wanted));
+  const fits = (operation) => (!market || operation.type === market) && (!wanted || has(operation));
+  const shown = Array.isArray(list) ? list.filter(fits) : [];
   return html`<${Card} title="Operations" note=${Array.isArray(list) ? `${shown.length} of the last ${list.length}` : ""} flush>
     <div class="bb-filters"><${ViewToggle} label="Market" value=${market} options=${FILTERS} onChange=${setMarket} />
-      <input type="search" aria-label="Filter operations" placeholder="Id, provider, consumer or status" value=${search} onInput=${(event) => setSearch(event.currentTarget.value)} /></div>
-    ${!view ? html`<${Waiting} />` : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>` : shown.length === 0 ? html`<${EmptyState} icon="filter" title="No operations" text="None of the last operations fits." />`
-      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Operations"><table><thead><tr><th scope="col">Operation</th><th scope="col">Market</th><th scope="col" class="number">Height</th><th scope="col">Provider</th><th scope="col">Consumer</th><th scope="col" class="number">Amount</th><th scope="col">Status</th><th scope="col">When</th></tr></thead>
-        <tbody>${shown.map((one, index) => html`<tr key=${`${one.id}-${index}`}><td class="mono">${words(one.id)}</td><td>${words(one.type)}</td><td class="number">${known(one.block_height)}</td><td class="mono">${words(one.provider)}</td><td class="mono">${words(one.consumer)}</td><td class="number">${known(one.amount, decimals)}</td><td><${Pill} tone=${one.status === "completed" ? "success" : one.status === "failed" ? "danger" : ""}>${words(one.status)}<//></td><td>${isNumber(one.timestamp) ? ago(one.timestamp) : "–"}</td></tr>`)}</tbody></table></div>`}<//>`;
+      <input type="search" aria-label="Filter operations" placeholder="Id, provider, consumer or status"
+        value=${search} onInput=${(event) => setSearch(event.currentTarget.value)} /></div>
+    ${!view ? html`<${Waiting} />`
+      : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>`
+      : shown.length === 0 ? html`<${EmptyState} icon="filter" title="No operations" text="None of the last operations fits." />`
+      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Operations"><table>
+        <thead><tr>
+          <th scope="col">Operation</th>
+          <th scope="col">Market</th>
+          <th scope="col" class="number">Height</th>
+          <th scope="col">Provider</th>
+          <th scope="col">Consumer</th>
+          <th scope="col" class="number">Amount</th>
+          <th scope="col">Status</th>
+          <th scope="col">When</th>
+        </tr></thead>
+        <tbody>${shown.map((one, index) => html`<tr key=${`${one.id}-${index}`}>
+          <td class="mono">${words(one.id)}</td>
+          <td>${words(one.type)}</td>
+          <td class="number">${known(one.block_height)}</td>
+          <td class="mono">${words(one.provider)}</td>
+          <td class="mono">${words(one.consumer)}</td>
+          <td class="number">${known(one.amount, decimals)}</td>
+          <td><${Pill} tone=${outcome(one.status)}>${words(one.status)}<//></td>
+          <td>${isNumber(one.timestamp) ? ago(one.timestamp) : "–"}</td>
+        </tr>`)}</tbody></table></div>`}<//>`;
 }
 
 function Peers({ view }) {
   const list = view?.data.peers;
   const more = Array.isArray(list) ? list.length - PEERS_SHOWN_MAX : 0;
   return html`<${Card} title="Peers" note=${Array.isArray(list) ? known(view.data.total) : ""} flush>
-    ${!view ? html`<${Waiting} />` : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>` : list.length === 0 ? html`<${EmptyState} icon="monitoring" title="No peers" text="The node is connected to nobody." />`
-      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Peers"><table><thead><tr><th scope="col">Peer</th><th scope="col">Address</th><th scope="col" class="number">Latency</th><th scope="col">Version</th><th scope="col">Validator</th><th scope="col" class="number">Reputation</th></tr></thead>
-        <tbody>${list.slice(0, PEERS_SHOWN_MAX).map((peer, index) => html`<tr key=${index}><td class="mono peer-id">${words(peer.id)}</td><td class="mono">${words(peer.address)}</td><td class="number">${known(peer.latency_ms)} ms</td><td>${words(peer.version)}</td><td>${peer.is_validator === true ? "yes" : "no"}</td><td class="number">${known(peer.reputation)}</td></tr>`)}</tbody></table></div>`}
+    ${!view ? html`<${Waiting} />`
+      : !Array.isArray(list) ? html`<div class="body"><${Errors} view=${view} /></div>`
+      : list.length === 0 ? html`<${EmptyState} icon="monitoring" title="No peers" text="The node is connected to nobody." />`
+      : html`<div class="table-scroll plain bb-rows" tabindex="0" role="group" aria-label="Peers"><table>
+        <thead><tr>
+          <th scope="col">Peer</th>
+          <th scope="col">Address</th>
+          <th scope="col" class="number">Latency</th>
+          <th scope="col">Version</th>
+          <th scope="col">Validator</th>
+          <th scope="col" class="number">Reputation</th>
+        </tr></thead>
+        <tbody>${list.slice(0, PEERS_SHOWN_MAX).map((peer, index) => html`<tr key=${index}>
+          <td class="mono peer-id">${words(peer.id)}</td>
+          <td class="mono">${words(peer.address)}</td>
+          <td class="number">${known(peer.latency_ms)} ms</td>
+          <td>${words(peer.version)}</td>
+          <td>${peer.is_validator === true ? "yes" : "no"}</td>
+          <td class="number">${known(peer.reputation)}</td>
+        </tr>`)}</tbody></table></div>`}
     ${more > 0 && html`<p class="soft body">and ${count(more)} more</p>`}<//>`;
 }
 
@@ -148,10 +219,18 @@ function Fullcheck() {
     try { setState({ result: await fullcheck() }); } catch (error) { setState({ error }); }
   };
   const { busy, error, result } = state;
-  return html`<${Card} title="Full check" note=${result ? `score ${known(result.summary_score)}` : ""} actions=${html`<${Button} small tone="primary" busy=${busy} onClick=${run}>Run<//>`}>
+  const score = result ? `score ${known(result.summary_score)}` : "";
+  const button = html`<${Button} small tone="primary" busy=${busy} onClick=${run}>Run<//>`;
+  return html`<${Card} title="Full check" note=${score} actions=${button}>
     ${error && html`<p class="note danger" role="alert">${words(error.message)}</p>`}
-    ${!result && !error && html`<p class="soft">Asks the node about consensus, peers, markets, scheduler, receipts, storage and names, and scores the answers.</p>`}
-    ${result && html`<ol class="bb-steps">${result.steps.map((step) => html`<li key=${step.id}><span>${words(step.label)}${step.data?.error && html`<small class="soft">${words(step.data.error)}</small>`}</span><span class="soft num">${known(step.duration_ms)} ms</span><${Pill} tone=${STEP_TONES[step.status] ?? ""}>${words(step.status)}<//></li>`)}</ol>`}<//>`;
+    ${!result && !error && html`<p class="soft">
+      Asks the node about consensus, peers, markets, scheduler, receipts, storage and names, and scores the answers.</p>`}
+    ${result && html`<ol class="bb-steps">${result.steps.map((step) => html`<li key=${step.id}>
+      <span>${words(step.label)}${step.data?.error && html`<small class="soft">${words(step.data.error)}</small>`}</span>
+      <span class="soft num">${known(step.duration_ms)} ms</span>
+      <${Pill} tone=${STEP_TONES[step.status] ?? ""}>${words(step.status)}<//></li>`)}</ol>`}<//>`;
 }
 
-const Waiting = () => (notice.value ? html`<${EmptyState} icon="warning" title="No data" text="The node has not said anything that could be shown." />` : html`<div class="body"><${Skeleton} lines=${4} /></div>`);
+const Waiting = () => (notice.value
+  ? html`<${EmptyState} icon="warning" title="No data" text="The node has not said anything that could be shown." />`
+  : html`<div class="body"><${Skeleton} lines=${4} /></div>`);

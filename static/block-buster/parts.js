@@ -15,8 +15,13 @@ export const toneOf = (value) => (value === null ? "none" : value > 75 ? "succes
 
 export function Ring({ value }) {
   const part = Math.min(100, Math.max(0, value ?? 0)) / 100;
-  return html`<div class="ring" data-tone=${toneOf(value)} role="img" aria-label=${value === null ? "Network strength is not known" : `Network strength ${value} of 100`}>
-    <svg viewBox="0 0 120 120" aria-hidden="true"><circle class="ring-track" cx="60" cy="60" r=${RADIUS} /><circle class="ring-value" cx="60" cy="60" r=${RADIUS} stroke-dasharray=${`${part * AROUND} ${AROUND}`} transform="rotate(-90 60 60)" /></svg>
+  const said = value === null ? "Network strength is not known" : `Network strength ${value} of 100`;
+  return html`<div class="ring" data-tone=${toneOf(value)} role="img" aria-label=${said}>
+    <svg viewBox="0 0 120 120" aria-hidden="true">
+      <circle class="ring-track" cx="60" cy="60" r=${RADIUS} />
+      <circle class="ring-value" cx="60" cy="60" r=${RADIUS} stroke-dasharray=${`${part * AROUND} ${AROUND}`}
+        transform="rotate(-90 60 60)" />
+    </svg>
     <span class="ring-number num" aria-hidden="true">${value ?? "–"}</span><span class="ring-of" aria-hidden="true">of 100</span></div>`;
 }
 
@@ -27,10 +32,13 @@ export function Line({ title, points, format }) {
   const values = known.map((point) => point.value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const words = values.length === 0 ? "No data." : `Now ${format(values.at(-1))}, low ${format(low)}, high ${format(high)}.`;
-  const toggle = known.length > 1 && html`<${Button} small tone="quiet" onClick=${() => setAsTable(!asTable)}>${asTable ? "Chart" : "Table"}<span class="hidden"> of ${title}</span><//>`;
+  const toggle = known.length > 1 && html`<${Button} small tone="quiet" onClick=${() => setAsTable(!asTable)}>
+    ${asTable ? "Chart" : "Table"}<span class="hidden"> of ${title}</span><//>`;
   return html`<${Card} title=${title} actions=${toggle} class="line-card">
     ${asTable && known.length > 1 ? html`<${Values} title=${title} points=${known} format=${format} />`
-      : known.length > 0 && html`<svg class="line" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id}>${known.length > 1 && html`<polyline points=${drawn(known, low, high)} vector-effect="non-scaling-stroke" />`}</svg>`}
+      : known.length > 0 && html`<svg class="line" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none"
+          role="img" aria-labelledby=${id}>
+          ${known.length > 1 && html`<polyline points=${drawn(known, low, high)} vector-effect="non-scaling-stroke" />`}</svg>`}
     <p class="chart-words" id=${id}>${words}</p><//>`;
 }
 
@@ -43,6 +51,8 @@ function drawn(points, low, high) {
 }
 
 function Values({ title, points, format }) {
-  return html`<div class="table-scroll plain values" tabindex="0" role="group" aria-label=${`${title} as a table`}><table><thead><tr><th scope="col">Time</th><th scope="col" class="number">Value</th></tr></thead>
-    <tbody>${points.toReversed().map((point) => html`<tr key=${point.at}><td>${time(point.at / 1000)}</td><td class="number">${format(point.value)}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="table-scroll plain values" tabindex="0" role="group" aria-label=${`${title} as a table`}><table>
+    <thead><tr><th scope="col">Time</th><th scope="col" class="number">Value</th></tr></thead>
+    <tbody>${points.toReversed().map((point) => html`<tr key=${point.at}>
+      <td>${time(point.at / 1000)}</td><td class="number">${format(point.value)}</td></tr>`)}</tbody></table></div>`;
 }
