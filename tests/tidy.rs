@@ -7,6 +7,8 @@ use std::process::Command;
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 90;
+/// Characters of a line of the app's pages, scripts and styles; rustfmt minds those of the sources.
+const LINE_MAX: usize = 140;
 
 fn house() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -122,6 +124,21 @@ fn files_and_functions_stay_small() {
             let length = lines[start..].iter().position(|line| *line == end).unwrap_or(0);
             if length > FUNCTION_LINES_MAX {
                 problems.push(format!("{}:{}: {length} lines: {code}", path.display(), start + 1));
+            }
+        }
+    }
+    none(problems);
+}
+
+#[test]
+fn lines_of_the_app_are_short_enough_to_read() {
+    let mut problems = Vec::new();
+    let own = files("static", &["js", "css", "html"]);
+    for path in own.iter().filter(|path| !path.starts_with("static/vendor")) {
+        for (number, line) in read(path).lines().enumerate() {
+            let length = line.chars().count();
+            if length > LINE_MAX {
+                problems.push(format!("{}:{}: {length} characters", path.display(), number + 1));
             }
         }
     }
