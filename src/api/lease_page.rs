@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::base::limits::{HISTORY_ROWS_MAX, LEASE_SECONDS_MAX, LIST_ROWS_MAX};
 use crate::base::{Amount, LeaseId, Timestamp};
 use crate::market::leases as rules;
-use crate::market::{self, Refusal, settlement};
+use crate::market::{self, Refusal, absence, settlement};
 use crate::store::blocks;
 use crate::store::leases::{self, Lease, LeaseState};
 use crate::store::snapshots::{self, Sample};
@@ -180,7 +180,7 @@ impl Stop {
         let live = api.fleet.get(&lease.worker_id);
         let until = now.min(lease.ends_at).max(lease.created_at);
         let elapsed = until.micros_since(lease.created_at);
-        let interrupted = rules::interrupted_until(lease, live.as_ref(), until);
+        let interrupted = absence::until(lease, live.as_ref(), until);
         let billed = (elapsed - interrupted).max(0);
         let cost = settlement::cost(lease.price_per_min, billed).min(lease.hold);
         let (provider_payment, platform_fee) = settlement::split(cost);

@@ -109,7 +109,8 @@ impl Fleet {
             let last_seen = worker.last_heartbeat.min(now);
             let live = Live {
                 last_seen,
-                gone_at: gone.then_some(last_seen),
+                // When it went is noted in its lease; by now, at the latest.
+                gone_at: gone.then_some(now),
                 hashrate: worker.hashrate,
                 active_gpus: worker.active_gpus,
                 mining: None,

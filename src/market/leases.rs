@@ -13,7 +13,7 @@ use crate::store::settlements::Settlement;
 use crate::store::workers::{self, Worker};
 
 use super::settlement::{self, hold};
-use super::{Actor, Event, Refusal, Scope, blocks, matching};
+use super::{Actor, Event, Refusal, Scope, absence, blocks, matching};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -72,6 +72,8 @@ pub fn rent(
         interrupted: 0,
         interrupted_since: None,
         paused: None,
+        heard_at: None,
+        unpaid_since_heard: 0,
         back_since: now,
         blocks_found: 0,
         hashrate_sum: 0.0,
@@ -185,16 +187,19 @@ pub fn recover(scope: &mut Scope<'_>, now: Timestamp) -> Result<Vec<Lease>, Refu
 /// time is over is left to [`expire`], which asks how things stood at its end; who went or came back after
 /// `now`, while this waited for its turn, is left to the next look.
 pub fn note_interruptions(scope: &mut Scope<'_>, fleet: &Fleet, now: Timestamp) -> Result<(), Refusal> {
-    for lease in leases::active(scope)?.into_iter().filter(|lease| lease.ends_at > now) {
+    for mut lease in leases::active(scope)?.into_iter().filter(|lease| lease.ends_at > now) {
         let Some(live) = fleet.get(&lease.worker_id) else { continue };
-        match (lease.interrupted_since, live.away_since(now)) {
-            (None, Some(since)) if since <= now => {
-                leases::open_interruption(scope, &lease.lease_id, not_counted_yet(&lease, since))?;
+        let is_over = lease.interrupted_since.is_some() && lease.paused.is_none();
+        let changed = match live.away_since(now) {
+            Some(since) => since <= now && absence::note(&mut lease, Some(since)),
+            None if is_over && live.last_seen <= now => {
+                absence::end(&mut lease, None, live.last_seen, live.last_seen);
+                true
             }
-            (Some(since), None) if lease.paused.is_none() && live.last_seen <= now => {
-                close_interruption(scope, &lease, since, now)?;
-            }
-            _ => {}
+            None => false,
+        };
+        if changed {
+            leases::save_absence(scope, &lease)?;
         }
     }
     Ok(())
@@ -208,18 +213,35 @@ pub fn resume(
     since: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Lease>, Refusal> {
-    let Some(lease) = leases::active_of(scope, worker)? else { return Ok(None) };
+    let Some(mut lease) = leases::active_of(scope, worker)? else { return Ok(None) };
     if lease.paused.is_none() {
-        close_interruption(scope, &lease, lease.interrupted_since.unwrap_or(since), now)?;
+        absence::end(&mut lease, Some(since), now, now);
+    } else {
+        absence::note(&mut lease, Some(since));
     }
+    leases::save_absence(scope, &lease)?;
     Ok(Some(lease))
+}
+
+/// A lease's worker says that it goes: from now on it is not paid, until it is heard of again.
+pub fn leave(
+    scope: &mut Scope<'_>,
+    mut lease: Lease,
+    live: Option<&Live>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if lease.ends_at > now {
+        absence::start(&mut lease, live, now);
+        leases::save_absence(scope, &lease)?;
+    }
+    Ok(())
 }
 
 /// A lease's worker says that it `does` something else than mine for it: from now on it is not paid, until
 /// it mines again. One that is away already has not been paid since it went.
 pub fn pause(
     scope: &mut Scope<'_>,
-    lease: &Lease,
+    mut lease: Lease,
     live: Option<&Live>,
     does: ReportedState,
     now: Timestamp,
@@ -227,32 +249,30 @@ pub fn pause(
     if lease.ends_at <= now || lease.paused == Some(does) {
         return Ok(());
     }
-    let since = interrupted_since(lease, live, now);
-    let since = since.unwrap_or_else(|| not_counted_yet(lease, now));
-    leases::pause(scope, &lease.lease_id, does, since)?;
-    scope.emit(Event::LeasePaused {
-        lease: lease.lease_id.clone(),
-        worker: lease.worker_id.clone(),
-        does,
-        since,
-    });
+    let since = absence::start(&mut lease, live, now);
+    lease.paused = Some(does);
+    leases::save_absence(scope, &lease)?;
+    scope.emit(Event::LeasePaused { lease: lease.lease_id, worker: lease.worker_id, does, since });
     Ok(())
 }
 
 /// A lease's worker mines for it again, and is paid again unless it is away.
 pub fn unpause(
     scope: &mut Scope<'_>,
-    lease: &Lease,
+    mut lease: Lease,
     live: Option<&Live>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let (Some(_), Some(since)) = (lease.paused, lease.interrupted_since) else { return Ok(()) };
-    if live.is_some_and(|live| live.away_since(now).is_some()) {
-        leases::unpause(scope, &lease.lease_id)?;
-    } else {
-        close_interruption(scope, lease, since, now)?;
+    if lease.paused.is_none() {
+        return Ok(());
     }
-    scope.emit(Event::LeaseUnpaused { lease: lease.lease_id.clone(), worker: lease.worker_id.clone() });
+    match live.and_then(|live| live.away_since(now)) {
+        Some(since) => _ = absence::note(&mut lease, Some(since)),
+        None => absence::end(&mut lease, None, live.map_or(now, |live| live.last_seen), now),
+    }
+    lease.paused = None;
+    leases::save_absence(scope, &lease)?;
+    scope.emit(Event::LeaseUnpaused { lease: lease.lease_id, worker: lease.worker_id });
     Ok(())
 }
 
@@ -295,30 +315,11 @@ pub fn ends_at(created_at: Timestamp, duration_sec: i64) -> Timestamp {
     Timestamp::from_micros(created_at.micros() + duration_sec * MICROS_PER_SECOND)
 }
 
-/// The worker is back: time away up to now, or to the lease's end, is counted. Who comes back may be
-/// noticed twice, by its message and by the watchdog; no moment is counted twice.
-fn close_interruption(
-    scope: &mut Scope<'_>,
-    lease: &Lease,
-    since: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let back = now.min(lease.ends_at).max(lease.back_since);
-    let away = back.micros_since(not_counted_yet(lease, since));
-    leases::close_interruption(scope, &lease.lease_id, lease.interrupted + away, back)?;
-    Ok(())
-}
-
-/// The part of an absence since `since` that is not in `interrupted` yet begins here.
-fn not_counted_yet(lease: &Lease, since: Timestamp) -> Timestamp {
-    since.max(lease.created_at).max(lease.back_since)
-}
-
 /// Ends an active lease: it is closed, its hold released, settled, and its worker let go.
 fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Result<Settlement, Refusal> {
     let ended_at = now.min(lease.ends_at).max(lease.created_at);
     let live = fleet.get(&lease.worker_id);
-    let interrupted = interrupted_until(&lease, live.as_ref(), ended_at);
+    let interrupted = absence::until(&lease, live.as_ref(), ended_at);
     let recovered = blocks::reconcile(scope, &lease, ended_at)?;
     leases::complete(scope, &lease.lease_id, ended_at, interrupted)?;
     accounts::add_to_held(scope, &lease.consumer_id, lease.hold.negated())?;
@@ -333,22 +334,10 @@ fn end(scope: &mut Scope<'_>, fleet: &Fleet, lease: Lease, now: Timestamp) -> Re
     Ok(settlement)
 }
 
-/// Microseconds of a lease without its worker, up to `end`.
-pub fn interrupted_until(lease: &Lease, live: Option<&Live>, end: Timestamp) -> i64 {
-    let open = interrupted_since(lease, live, end).map_or(0, |since| end.micros_since(since));
-    (lease.interrupted + open).min(end.micros_since(lease.created_at))
-}
-
-/// Since when a lease is without its worker at `end`.
-pub fn interrupted_since(lease: &Lease, live: Option<&Live>, end: Timestamp) -> Option<Timestamp> {
-    let away = || live.and_then(|live| live.away_since(end)).filter(|since| *since < end);
-    lease.interrupted_since.or_else(away).map(|since| not_counted_yet(lease, since))
-}
-
 /// What a lease has cost so far, or in the end.
 pub fn cost_so_far(lease: &Lease, live: Option<&Live>, now: Timestamp) -> Amount {
     let until = lease.ended_at.unwrap_or(now).min(lease.ends_at);
     let interrupted =
-        if lease.ended_at.is_some() { lease.interrupted } else { interrupted_until(lease, live, until) };
+        if lease.ended_at.is_some() { lease.interrupted } else { absence::until(lease, live, until) };
     settlement::cost(lease.price_per_min, (until.micros_since(lease.created_at) - interrupted).max(0))
 }

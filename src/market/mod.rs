@@ -5,6 +5,7 @@
 //! time. It returns a typed result, emits [`Event`]s that are told after the commit, or refuses and
 //! leaves nothing behind. No function here knows HTTP, MQTT or threads.
 
+pub mod absence;
 pub mod accounts;
 pub mod audit;
 pub mod blocks;

@@ -7,6 +7,7 @@ use super::{Actor, Refusal, accounts, blocks, leases, pricing, settlement};
 use crate::base::{AccountId, Amount, Timestamp};
 use crate::chain::{Rules, Submission, check, simulator};
 use crate::pow::{Difficulty, Verifier};
+use crate::protocol::ReportedState;
 use crate::store::StoreError;
 use crate::store::leases::Lease;
 use crate::store::settlements::Settlement;
@@ -68,6 +69,65 @@ fn a_look_that_waited_for_its_turn_takes_no_time_before_the_absence_off() {
     bed.write(move |scope, fleet, _| leases::note_interruptions(scope, fleet, looked)).unwrap();
     bed.pass(40);
     assert_eq!(stop(&bed, &lease).billed, 60 * SECOND);
+    assert!(bed.audit().is_clean());
+}
+
+/// Moments in seconds of what a worker says in its lease, the last sign of life before them at 0 and the next
+/// ones as given; and how long it is not paid up to the last moment.
+#[test]
+fn what_is_said_within_a_silence_hides_none_of_it() {
+    use ReportedState::{Error, Idle, Mining};
+    for (said, beats, unpaid) in [
+        (&[][..], &[96][..], 96),
+        (&[(80, Idle), (85, Mining)], &[96], 96),
+        (&[(85, Error)], &[96], 96),
+        (&[(10, Idle), (20, Mining)], &[96], 96),
+        (&[(10, Idle), (20, Mining), (30, Idle), (40, Mining), (50, Idle)], &[96], 96),
+        (&[(40, Idle), (101, Mining)], &[98], 101),
+        (&[(10, Idle), (20, Mining), (30, Error), (95, Mining)], &[96], 96),
+        (&[(10, Idle), (20, Mining)], &[80], 10),
+        (&[(10, Idle), (20, Mining)], &[30, 125], 105),
+        (&[(10, Idle), (20, Mining), (50, Idle), (60, Mining)], &[30, 125], 105),
+    ] {
+        let bed = Bed::new();
+        bed.register("rig", None).unwrap();
+        let lease = bed.rent("consumer-1", None, 3600).unwrap();
+        bed.says("rig", Mining, None).unwrap();
+        for second in 1..=beats.iter().chain(said.iter().map(|(at, _)| at)).copied().max().unwrap() {
+            bed.clock.advance(std::time::Duration::from_secs(1));
+            for (_, state) in said.iter().filter(|(at, _)| *at == second) {
+                bed.says("rig", *state, None).unwrap();
+            }
+            if beats.contains(&second) {
+                bed.beat("rig");
+            }
+            if second % 5 == 0 {
+                bed.pass(0);
+            }
+        }
+        assert_eq!(
+            stop(&bed, &lease).billed,
+            bed.clock.now().micros_since(lease.created_at) - unpaid * SECOND,
+            "{said:?}"
+        );
+        assert!(bed.audit().is_clean());
+    }
+}
+
+#[test]
+fn a_farewell_is_remembered_over_a_restart_at_once() {
+    let bed = Bed::new();
+    bed.register("rig", None).unwrap();
+    let lease = bed.rent("consumer-1", None, 3600).unwrap();
+    bed.clock.advance(std::time::Duration::from_secs(20));
+    bed.lose("rig").unwrap();
+    let went = bed.clock.now();
+    bed.restart();
+    assert_eq!(stored(&bed, &lease).interrupted_since, Some(went));
+    bed.pass(10);
+    bed.beat("rig");
+    bed.pass(0);
+    assert_eq!(stop(&bed, &lease).billed, 20 * SECOND);
     assert!(bed.audit().is_clean());
 }
 

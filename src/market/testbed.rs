@@ -65,6 +65,12 @@ impl Bed {
         .unwrap();
     }
 
+    /// What is in memory is known anew from the database, as after a restart.
+    pub fn restart(&self) {
+        let known = self.store.read::<_, Refusal, _>(|c| Ok(crate::store::workers::all(c)?)).unwrap();
+        self.fleet.load(&known, self.clock.now());
+    }
+
     pub fn write<T, F>(&self, job: F) -> Result<T, Refusal>
     where
         T: Send + 'static,

@@ -136,19 +136,21 @@ fn hear_of_lease(
         ReportedState::Available | ReportedState::Completed => {
             before == ReportedState::Mining || lease.paused.is_some()
         }
-        // Who has taken the lease has not stopped; a farewell and a will are told by the fleet.
+        // Who has taken the lease has not stopped; a farewell and a will are an absence of another kind.
         ReportedState::Leased | ReportedState::Mining | ReportedState::Offline => false,
     };
     if mines_not {
-        lease_rules::pause(scope, &lease, live, status.state, now)?;
+        lease_rules::pause(scope, lease, live, status.state, now)?;
         if before == ReportedState::Mining {
             set_state(scope, &status.worker_id, ReportedState::Leased)?;
         }
+        return Ok(());
     }
-    if status.state == ReportedState::Mining {
-        lease_rules::unpause(scope, &lease, live, now)?;
+    match status.state {
+        ReportedState::Mining => lease_rules::unpause(scope, lease, live, now),
+        ReportedState::Offline => lease_rules::leave(scope, lease, live, now),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// A worker that had stopped mining for its lease is at work with `prefix`: as good as a word that it
@@ -163,7 +165,7 @@ pub fn mines_again(
     let lease = leases::active_of(scope, id)?.filter(|lease| lease.paused.is_some());
     match lease.filter(|lease| lease.prefix.to_string().eq_ignore_ascii_case(prefix)) {
         Some(lease) => {
-            lease_rules::unpause(scope, &lease, live, now)?;
+            lease_rules::unpause(scope, lease, live, now)?;
             set_state(scope, id, ReportedState::Mining)
         }
         None => Ok(()),

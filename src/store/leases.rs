@@ -58,6 +58,10 @@ pub struct Lease {
     pub paused: Option<ReportedState>,
     /// When the worker last came back: no absence before this is counted again.
     pub back_since: Timestamp,
+    /// The worker's last sign of life when it last came back.
+    pub heard_at: Option<Timestamp>,
+    /// Microseconds after that sign of life that are in `interrupted`.
+    pub unpaid_since_heard: i64,
     /// Blocks counted.
     pub blocks_found: i64,
     /// Sum of the hashrates reported in it, H/s.
@@ -80,7 +84,7 @@ impl Lease {
 /// The columns of a [`Lease`], in the order of [`from_row`].
 pub const COLUMNS: &str = "lease_seq, lease_id, worker_id, consumer_id, consumer_address, prefix, price_per_min, duration_sec, \
      hold, state, created_at, ends_at, ended_at, interrupted, interrupted_since, back_since, blocks_found, \
-     hashrate_sum, hashrate_samples, advertised_hashrate, own, paused";
+     hashrate_sum, hashrate_samples, advertised_hashrate, own, paused, heard_at, unpaid_since_heard";
 
 /// A [`Lease`] from a row that begins with [`COLUMNS`].
 pub fn from_row(row: &Row<'_>) -> Result<Lease> {
@@ -107,6 +111,8 @@ pub fn from_row(row: &Row<'_>) -> Result<Lease> {
         advertised_hashrate: row.get(19)?,
         own: row.get(20)?,
         paused: row.get(21)?,
+        heard_at: row.get(22)?,
+        unpaid_since_heard: row.get(23)?,
     })
 }
 
@@ -283,41 +289,23 @@ pub fn lengthen(
     Ok(())
 }
 
-/// Notes since when a lease is interrupted.
-pub fn open_interruption(connection: &Connection, id: &LeaseId, since: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE leases SET interrupted_since = ?2 WHERE lease_id = ?1")?
-        .execute((id, since))?;
-    Ok(())
-}
-
-/// Notes what the worker does instead of mining for its lease, which is interrupted since then at the latest.
-pub fn pause(connection: &Connection, id: &LeaseId, does: ReportedState, since: Timestamp) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE leases SET paused = ?2, interrupted_since = ?3 WHERE lease_id = ?1")?
-        .execute((id, does, since))?;
-    Ok(())
-}
-
-/// Notes that the worker mines for its lease again; whether it is there is another matter.
-pub fn unpause(connection: &Connection, id: &LeaseId) -> Result<()> {
-    connection.prepare_cached("UPDATE leases SET paused = NULL WHERE lease_id = ?1")?.execute([id])?;
-    Ok(())
-}
-
-/// Notes how long a lease was interrupted in all, and that its worker is back.
-pub fn close_interruption(
-    connection: &Connection,
-    id: &LeaseId,
-    interrupted: i64,
-    back_since: Timestamp,
-) -> Result<()> {
+/// Notes how long a lease has been without its worker, since when it is, and why.
+pub fn save_absence(connection: &Connection, lease: &Lease) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE leases SET interrupted = ?2, interrupted_since = NULL, paused = NULL, back_since = ?3
+            "UPDATE leases SET interrupted = ?2, interrupted_since = ?3, paused = ?4, back_since = ?5, heard_at = ?6,
+                               unpaid_since_heard = ?7
              WHERE lease_id = ?1",
         )?
-        .execute((id, interrupted, back_since))?;
+        .execute((
+            &lease.lease_id,
+            lease.interrupted,
+            lease.interrupted_since,
+            lease.paused,
+            lease.back_since,
+            lease.heard_at,
+            lease.unpaid_since_heard,
+        ))?;
     Ok(())
 }
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::api::ApiError;
 use crate::base::{Amount, EthAddress, LeaseId, Timestamp, WorkerId};
 use crate::fleet::{Fleet, Live};
-use crate::market::leases::{cost_so_far, interrupted_since, interrupted_until};
+use crate::market::absence;
+use crate::market::leases::cost_so_far;
 use crate::protocol::ReportedState;
 use crate::store::blocks::Block;
 use crate::store::leases::Lease;
@@ -152,7 +153,7 @@ impl LeaseView {
         let until = lease.ended_at.unwrap_or_else(|| now.min(lease.ends_at)).max(lease.created_at);
         let interrupted = match lease.ended_at {
             Some(_) => lease.interrupted,
-            None => interrupted_until(lease, live, until),
+            None => absence::until(lease, live, until),
         };
         LeaseView {
             lease_id: lease.lease_id.clone(),
@@ -172,7 +173,7 @@ impl LeaseView {
             mining_address: text(lease.consumer_address.as_str()),
             ends_at: lease.ends_at,
             interrupted_sec: seconds(interrupted),
-            interrupted_since: interrupted_since(lease, live, until).filter(|_| lease.ended_at.is_none()),
+            interrupted_since: absence::since(lease, live, until).filter(|_| lease.ended_at.is_none()),
             paused: lease.paused.map(ReportedState::as_str),
             cost_so_far: cost_so_far(lease, live, now),
             held: lease.hold,

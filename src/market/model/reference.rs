@@ -175,7 +175,7 @@ impl Model {
     /// that none followed for 90 s, to the next one) or said that it did something else, told once each.
     fn not_paid(&self, index: usize, to: i64) -> i64 {
         let lease = &self.leases[index];
-        let mut story = Story { told: lease.created, ..Story::default() };
+        let mut story = Story::default();
         let signs = self.workers[&lease.worker].signs.iter().take_while(|(at, _)| *at <= to);
         for (number, (at, sign)) in signs.enumerate() {
             if number < lease.told {
@@ -184,8 +184,7 @@ impl Model {
                 story.hear(*at, *sign, index);
             }
         }
-        story.close(to);
-        story.total
+        story.unpaid(lease.created, to)
     }
 
     pub(super) fn sign_in(&mut self, address: EthAddress, id: &str) {
@@ -271,12 +270,10 @@ struct Story {
     gone: Option<i64>,
     /// It said that it mines, since it was last told to.
     mines: bool,
-    pauses: bool,
-    /// Since when it is not paid.
-    since: Option<i64>,
-    /// Up to where all is in the total.
-    told: i64,
-    total: i64,
+    /// Since when it says that it does something else.
+    pauses: Option<i64>,
+    /// Each time that is not paid, from and to; they may overlap.
+    unpaid: Vec<(i64, i64)>,
 }
 
 impl Story {
@@ -294,19 +291,18 @@ impl Story {
     }
 
     fn hear(&mut self, at: i64, sign: Sign, lease: usize) {
-        self.since = self.since.or(self.away(at));
-        self.hear_before(at, sign);
         match sign {
-            Sign::Goes => {
-                self.since = self.since.or(Some(at));
-                self.mines = false;
+            Sign::Registers | Sign::Beats => self.back(at),
+            Sign::Works(of) => {
+                self.back(at);
+                if of == lease && self.pauses.is_some() {
+                    self.resume(at);
+                }
             }
-            Sign::Registers | Sign::Beats if self.pauses => {}
-            Sign::Registers | Sign::Beats => self.close(at),
-            Sign::Works(of) if of == lease && self.pauses => self.resume(at),
-            Sign::Works(_) => {}
+            Sign::Goes => self.mines = false,
             Sign::Says(state, of) => self.hear_said(at, state, of.is_none_or(|of| of == lease)),
         }
+        self.hear_before(at, sign);
         self.mines &= sign != Sign::Registers;
     }
 
@@ -316,28 +312,36 @@ impl Story {
             Mining if of_this => self.resume(at),
             Leased if of_this => self.mines = false,
             Idle | SelfMining | Error if of_this => self.pause(at),
-            Available | Completed if of_this && (self.mines || self.pauses) => self.pause(at),
+            Available | Completed if of_this && (self.mines || self.pauses.is_some()) => self.pause(at),
             Error => self.mines = false,
             _ => {}
         }
     }
 
+    fn back(&mut self, at: i64) {
+        self.unpaid.extend(self.away(at).map(|since| (since, at)));
+    }
+
     fn pause(&mut self, at: i64) {
-        self.since = self.since.or(Some(at));
-        (self.pauses, self.mines) = (true, false);
+        self.pauses = self.pauses.or(Some(at));
+        self.mines = false;
     }
 
     fn resume(&mut self, at: i64) {
-        if self.pauses && self.away(at).is_none() {
-            self.close(at);
-        }
-        (self.pauses, self.mines) = (false, true);
+        self.unpaid.extend(self.pauses.take().map(|since| (since, at)));
+        self.mines = true;
     }
 
-    fn close(&mut self, at: i64) {
-        if let Some(since) = self.since.take().or(self.away(at)) {
-            self.total += at - since.max(self.told).min(at);
-            self.told = at;
+    /// How much of the time between two moments is not paid.
+    fn unpaid(mut self, from: i64, to: i64) -> i64 {
+        self.back(to);
+        self.resume(to);
+        self.unpaid.sort_unstable();
+        let (mut told, mut total) = (from, 0);
+        for (since, until) in self.unpaid {
+            total += (until - since.max(told)).max(0);
+            told = told.max(until);
         }
+        total
     }
 }
