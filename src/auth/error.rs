@@ -22,6 +22,11 @@ pub enum AuthError {
     /// 401: whatever else is wrong with a sign-in; which of its parts is told to nobody.
     #[error("Invalid signature or expired nonce")]
     Signature,
+    /// 401: a sign-in message for another site than this, whose name it gives.
+    #[error(
+        "The message is for another site: here it must be for {0}, which the operator sets with --sign-in-domain"
+    )]
+    MessageDomain(String),
     /// 401: a sign-in message that does not hold now.
     #[error(transparent)]
     MessageTime(#[from] TimeError),

@@ -141,11 +141,11 @@ impl Auth {
             Some(text) if text.len() > SIGN_IN_MESSAGE_BYTES_MAX => return Err(AuthError::Signature),
             Some(text) => {
                 let parsed = SignInMessage::parse(text).map_err(|_| AuthError::Signature)?;
-                let is_ours = parsed.address == *address
-                    && parsed.nonce == nonce
-                    && domain.is_none_or(|domain| parsed.domain.eq_ignore_ascii_case(domain));
-                if !is_ours {
+                if parsed.address != *address || parsed.nonce != nonce {
                     return Err(AuthError::Signature);
+                }
+                if let Some(here) = domain.filter(|here| !parsed.domain.eq_ignore_ascii_case(here)) {
+                    return Err(AuthError::MessageDomain(here.to_owned()));
                 }
                 parsed.check_time(now)?;
                 text.to_owned()
