@@ -14,9 +14,9 @@ use crate::fleet::Fleet;
 use crate::live::Hub;
 use crate::market::blocks::Policy;
 use crate::market::leases::{RentRequest, rent, stop};
-use crate::market::{Actor, Event, Refusal, Store, accounts, ledger, workers};
+use crate::market::{Actor, Event, Refusal, Store, accounts, ledger, testbed};
 use crate::pow::Verifier;
-use crate::protocol::{Heartbeat, Register};
+use crate::protocol::Heartbeat;
 use crate::store::blocks::Block;
 use crate::store::leases::{self, LeaseState};
 use crate::store::settlements::Settlement;
@@ -99,19 +99,8 @@ impl Platform {
     }
 
     pub(super) fn worker(&self, id: &str) {
-        let register = Register {
-            worker_id: id.parse().unwrap(),
-            eth_address: Some(ADDRESS.parse().unwrap()),
-            gpu_count: 1,
-            total_memory_gb: 24.0,
-            gpus: Vec::new(),
-            version: "test".into(),
-        };
-        let now = self.clock.now();
-        self.fleet.registered(&register.worker_id, now);
-        self.store
-            .write::<_, Refusal, _>(move |scope| workers::register(scope, None, &register, now))
-            .unwrap();
+        let address = Some(ADDRESS.parse().unwrap());
+        testbed::worker(&self.store, &self.fleet, self.clock.now(), id, address);
     }
 
     pub(super) fn beat(&self, id: &str, hashrate: f64) {

@@ -24,7 +24,7 @@ pub mod reputation;
 mod rules_tests;
 pub mod settlement;
 #[cfg(test)]
-mod testbed;
+pub(crate) mod testbed;
 pub mod workers;
 
 pub use event::Event;

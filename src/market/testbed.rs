@@ -21,6 +21,20 @@ use crate::store::{StoreError, leases::Lease};
 
 pub const START: Timestamp = Timestamp::from_micros(1_790_000_000_000_000);
 
+/// Registers a worker in a store, online now; for the testing rooms of others.
+pub(crate) fn worker(store: &Store, fleet: &Fleet, now: Timestamp, id: &str, address: Option<EthAddress>) {
+    let register = Register {
+        worker_id: id.parse().unwrap(),
+        eth_address: address,
+        gpu_count: 1,
+        total_memory_gb: 24.0,
+        gpus: Vec::new(),
+        version: "test".into(),
+    };
+    fleet.registered(&register.worker_id, now);
+    store.write::<_, Refusal, _>(move |scope| workers::register(scope, None, &register, now)).unwrap();
+}
+
 pub struct Bed {
     pub store: Store,
     pub fleet: Arc<Fleet>,

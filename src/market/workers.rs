@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use crate::auth::worker_tokens;
-use crate::base::{Timestamp, WorkerId};
+use crate::base::{LeaseId, Timestamp, WorkerId};
 use crate::fleet::Live;
 use crate::protocol::{Command, Register, RegisterAck, ReportedState, Status};
 use crate::store::accounts::{self, Account, Origin, Role};
@@ -92,7 +92,8 @@ pub fn status(
 ) -> Result<(), Refusal> {
     let id = &status.worker_id;
     let standing = workers::standing(scope, id)?.ok_or_else(|| Refusal::not_found("Worker not found"))?;
-    if standing.lease.is_some() {
+    let is_of = |lease: &LeaseId| status.lease_id.as_ref().is_none_or(|named| named == lease);
+    if standing.lease.as_ref().is_some_and(is_of) && status.state != ReportedState::Leased {
         hear_of_lease(scope, live, status, standing.state, now)?;
     }
     match (status.state, standing.lease) {
@@ -116,8 +117,8 @@ pub fn status(
     }
 }
 
-/// What a change of state from `before` means for the lease that the worker is in. One that names another
-/// lease says nothing of this one.
+/// What a change of state from `before` means for the lease that the worker is in. Who has taken the lease
+/// has not stopped; a farewell and a will are an absence of another kind than a pause.
 fn hear_of_lease(
     scope: &mut Scope<'_>,
     live: Option<&Live>,
@@ -126,30 +127,24 @@ fn hear_of_lease(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let Some(lease) = leases::active_of(scope, &status.worker_id)? else { return Ok(()) };
-    if status.lease_id.as_ref().is_some_and(|named| *named != lease.lease_id) {
-        return Ok(());
-    }
-    let mines_not = match status.state {
-        ReportedState::Idle | ReportedState::Error | ReportedState::SelfMining => true,
-        // Of one that has not said since it was told of the lease that it mines, this may be the end of the
-        // lease before, or what it said before it was told.
-        ReportedState::Available | ReportedState::Completed => {
-            before == ReportedState::Mining || lease.paused.is_some()
-        }
-        // Who has taken the lease has not stopped; a farewell and a will are an absence of another kind.
-        ReportedState::Leased | ReportedState::Mining | ReportedState::Offline => false,
-    };
-    if mines_not {
-        lease_rules::pause(scope, lease, live, status.state, now)?;
-        if before == ReportedState::Mining {
-            set_state(scope, &status.worker_id, ReportedState::Leased)?;
-        }
-        return Ok(());
-    }
     match status.state {
+        ReportedState::Leased => Ok(()),
         ReportedState::Mining => lease_rules::unpause(scope, lease, live, now),
         ReportedState::Offline => lease_rules::leave(scope, lease, live, now),
-        _ => Ok(()),
+        // Of one that has not said since it was told of the lease that it mines, this may be the end of the
+        // lease before, or what it said before it was told.
+        ReportedState::Available | ReportedState::Completed
+            if before != ReportedState::Mining && lease.paused.is_none() =>
+        {
+            Ok(())
+        }
+        does => {
+            lease_rules::pause(scope, lease, live, does, now)?;
+            if before == ReportedState::Mining {
+                set_state(scope, &status.worker_id, ReportedState::Leased)?;
+            }
+            Ok(())
+        }
     }
 }
 

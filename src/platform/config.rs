@@ -1,12 +1,12 @@
 //! What a platform is started with, and what follows from it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use super::StartError;
 use crate::auth::{JwtSecret, Mode, administrator, siwe};
 use crate::base::Secret;
-use crate::base::limits::JWT_SECRET_BYTES_MIN;
+use crate::base::limits::{self, JWT_SECRET_BYTES_MIN};
 use crate::chain::{self, simulator::DIFFICULTY_START_KIB};
 use crate::market::blocks::Policy;
 use crate::pow::{Difficulty, Marker};
@@ -69,6 +69,29 @@ pub struct Config {
 }
 
 impl Config {
+    /// On loopback and free ports, open, with an embedded chain of `difficulty` and the limits of
+    /// [`limits`]: what a demonstration or a test begins with.
+    pub fn on_loopback(db_path: PathBuf, difficulty: Difficulty) -> Self {
+        Config {
+            bind: Ipv4Addr::LOCALHOST.into(),
+            mqtt_port: 0,
+            api_port: 0,
+            db_path,
+            auth: AuthMode::ByAddress,
+            jwt_secret: None,
+            jwt_secret_file: None,
+            admin_key_file: None,
+            sign_in_domain: None,
+            static_dir: None,
+            marker: Marker::default(),
+            require_pow: false,
+            chain: Some(ChainConfig { rules: chain::Rules::default(), difficulty }),
+            live_clients_max: limits::LIVE_CLIENTS_MAX,
+            mqtt_connections_max: limits::MQTT_CONNECTIONS_MAX,
+            http_connections_max: limits::HTTP_CONNECTIONS_MAX,
+        }
+    }
+
     /// Checks what cannot be.
     pub(super) fn check(&self) -> Result<(), StartError> {
         if self.auth == AuthMode::Open && !self.bind.is_loopback() {

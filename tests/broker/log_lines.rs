@@ -1,41 +1,18 @@
 //! What the log says about refused clients.
 
-use std::sync::{Mutex, Once};
-
-use log::{LevelFilter, Log, Metadata, Record};
+use log::LevelFilter;
 
 use super::Harness;
+use super::collected;
 use super::mqtt_client::{Connect, RawClient, publish};
 
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Collector;
-
-impl Log for Collector {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if record.target().starts_with("xenblocks::broker") {
-            LINES.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
 fn collect() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Collector).unwrap();
-        log::set_max_level(LevelFilter::Info);
-    });
+    collected::collect(LevelFilter::Info);
 }
 
 /// The lines so far that hold `part`.
 fn lines_with(part: &str) -> Vec<String> {
-    LINES.lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()
+    collected::lines_with("::broker", part)
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The broker over real sockets: ordinary clients are served, hostile ones harm nobody.
 
 mod clients;
+#[path = "../support/log_lines.rs"]
+mod collected;
 mod limits;
 mod log_lines;
 #[path = "../support/mqtt_client.rs"]

@@ -1,44 +1,20 @@
 //! What a message must hold: every field that the platform goes by (contract: mqtt.md).
 
-use std::sync::{Mutex, Once};
-
-use log::{LevelFilter, Log, Metadata, Record};
+use log::LevelFilter;
 use serde_json::{Value, json};
 
 use crate::support::await_until;
 use crate::support::house::House;
+use crate::support::log_lines::{collect, lines_with};
 use crate::support::rig::{Rig, key_of};
 
-static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Keeps what the log says of messages.
-struct Collector;
-
-impl Log for Collector {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        if record.target().ends_with("::ingest") {
-            LINES.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
 fn assert_logged(line: &str) {
-    let lines = LINES.lock().unwrap();
+    let lines = lines_with("::ingest", line);
     assert!(lines.iter().any(|logged| logged == line), "{line:?} is not in {lines:#?}");
 }
 
 fn house() -> House {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Collector).unwrap();
-        log::set_max_level(LevelFilter::Warn);
-    });
+    collect(LevelFilter::Warn);
     House::open()
 }
 

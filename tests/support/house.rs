@@ -1,17 +1,14 @@
 //! A platform in this process, with a clock that tests move.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use xenblocks::auth::administrator::TEST_KEY;
-use xenblocks::base::limits::{HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX};
 use xenblocks::base::{Clock, Timestamp};
-use xenblocks::chain::Rules;
-use xenblocks::platform::{AuthMode, ChainConfig, Config, Platform};
-use xenblocks::pow::{Difficulty, Marker};
+use xenblocks::platform::{AuthMode, Config, Platform};
+use xenblocks::pow::Difficulty;
 
 use super::api::Api;
 use super::await_some;
@@ -54,7 +51,7 @@ impl House {
         let key_file = folder.path().join("admin.key");
         std::fs::write(&key_file, ADMIN_KEY).unwrap();
         private(&key_file);
-        let mut config = config(folder.path().join("market.db"));
+        let mut config = Config::on_loopback(folder.path().join("market.db"), Difficulty::new(8).unwrap());
         change(&mut config);
         if config.auth == AuthMode::Required {
             config.admin_key_file = Some(key_file);
@@ -215,25 +212,4 @@ impl Drop for House {
 fn private(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-fn config(db_path: PathBuf) -> Config {
-    Config {
-        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        mqtt_port: 0,
-        api_port: 0,
-        db_path,
-        auth: AuthMode::ByAddress,
-        jwt_secret: None,
-        jwt_secret_file: None,
-        admin_key_file: None,
-        sign_in_domain: None,
-        static_dir: None,
-        marker: Marker::default(),
-        require_pow: false,
-        chain: Some(ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(8).unwrap() }),
-        live_clients_max: LIVE_CLIENTS_MAX,
-        mqtt_connections_max: MQTT_CONNECTIONS_MAX,
-        http_connections_max: HTTP_CONNECTIONS_MAX,
-    }
 }

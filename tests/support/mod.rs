@@ -6,6 +6,7 @@ pub mod accessibility;
 pub mod api;
 pub mod cdp;
 pub mod house;
+pub mod log_lines;
 pub mod mqtt_client;
 pub mod proxy;
 pub mod rig;

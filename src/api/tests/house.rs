@@ -18,9 +18,9 @@ use crate::fleet::Fleet;
 use crate::http::{Handler, Reply};
 use crate::live::Hub;
 use crate::market::blocks::Policy;
-use crate::market::{Event, Refusal, Store, accounts, ledger, workers};
+use crate::market::{Event, Refusal, Store, accounts, ledger, testbed};
 use crate::pow::{Difficulty, Marker, Verifier};
-use crate::protocol::{Control, Register};
+use crate::protocol::Control;
 
 /// The administrator's key of every house.
 pub(in crate::api) const ADMIN: &str = "an administrator's key for tests";
@@ -222,19 +222,8 @@ impl House {
 
     /// Registers a worker, online now.
     pub(in crate::api) fn worker(&self, id: &str, address: Option<&Wallet>) {
-        let register = Register {
-            worker_id: id.parse().unwrap(),
-            eth_address: address.map(|wallet| *wallet.address()),
-            gpu_count: 1,
-            total_memory_gb: 24.0,
-            gpus: Vec::new(),
-            version: "test".into(),
-        };
-        let now = self.clock.now();
-        self.fleet.registered(&register.worker_id, now);
-        self.store
-            .write::<_, Refusal, _>(move |scope| workers::register(scope, None, &register, now))
-            .unwrap();
+        let address = address.map(|wallet| *wallet.address());
+        testbed::worker(&self.store, &self.fleet, self.clock.now(), id, address);
     }
 
     /// Rents a worker for the demo's renter, as an administrator; returns the lease's id.

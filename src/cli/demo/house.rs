@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -12,14 +11,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::base::Clock;
-use crate::base::limits::{HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX};
 use crate::base::thread::{Death, deathwatch, spawn};
-use crate::chain::Rules;
 use crate::chain::simulator::DIFFICULTY_START_KIB;
 use crate::cli::CliError;
 use crate::market::audit::{Report, audit};
-use crate::platform::{AuthMode, ChainConfig, Config, Platform};
-use crate::pow::{Difficulty, Marker};
+use crate::platform::{Config, Platform};
+use crate::pow::Difficulty;
 use crate::sim::leases;
 use crate::store::open_for_reading;
 use crate::worker::session::Broker;
@@ -98,24 +95,7 @@ impl House {
 
 fn config(db_path: PathBuf, administrator_key: PathBuf) -> Config {
     let difficulty = Difficulty::new(DIFFICULTY_START_KIB).expect("a constant difficulty");
-    Config {
-        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        mqtt_port: 0,
-        api_port: 0,
-        db_path,
-        auth: AuthMode::Open,
-        jwt_secret: None,
-        jwt_secret_file: None,
-        admin_key_file: Some(administrator_key),
-        sign_in_domain: None,
-        static_dir: None,
-        marker: Marker::default(),
-        require_pow: false,
-        chain: Some(ChainConfig { rules: Rules::default(), difficulty }),
-        live_clients_max: LIVE_CLIENTS_MAX,
-        mqtt_connections_max: MQTT_CONNECTIONS_MAX,
-        http_connections_max: HTTP_CONNECTIONS_MAX,
-    }
+    Config { admin_key_file: Some(administrator_key), ..Config::on_loopback(db_path, difficulty) }
 }
 
 /// A folder that goes when it is dropped.

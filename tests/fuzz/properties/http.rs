@@ -2,17 +2,15 @@
 //! answer, no route fails, errors say what is wrong, and the connection ends.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use xenblocks::base::limits::{HTTP_CONNECTIONS_MAX, LIVE_CLIENTS_MAX, MQTT_CONNECTIONS_MAX};
 use xenblocks::base::{Clock, Timestamp};
-use xenblocks::chain::Rules;
-use xenblocks::platform::{AuthMode, ChainConfig, Config, Platform};
-use xenblocks::pow::{Difficulty, Marker};
+use xenblocks::platform::{Config, Platform};
+use xenblocks::pow::Difficulty;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -114,24 +112,7 @@ fn conversation(addr: SocketAddr, data: &[u8]) -> Vec<u8> {
 /// In open mode, where everything is within reach.
 fn start() -> (Platform, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let config = Config {
-        bind: Ipv4Addr::LOCALHOST.into(),
-        mqtt_port: 0,
-        api_port: 0,
-        db_path: folder.path().join("market.db"),
-        auth: AuthMode::Open,
-        jwt_secret: None,
-        jwt_secret_file: None,
-        admin_key_file: None,
-        sign_in_domain: None,
-        static_dir: None,
-        marker: Marker::default(),
-        require_pow: false,
-        chain: Some(ChainConfig { rules: Rules::default(), difficulty: Difficulty::new(8).unwrap() }),
-        live_clients_max: LIVE_CLIENTS_MAX,
-        mqtt_connections_max: MQTT_CONNECTIONS_MAX,
-        http_connections_max: HTTP_CONNECTIONS_MAX,
-    };
+    let config = Config::on_loopback(folder.path().join("market.db"), Difficulty::new(8).unwrap());
     let clock = Clock::manual(Timestamp::from_seconds(1_800_000_000.0));
     (Platform::start(config, clock).unwrap(), folder)
 }
